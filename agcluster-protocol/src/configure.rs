@@ -1,0 +1,58 @@
+//! `POST /configure`: what an agent server is told once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentOptions, Secret};
+
+/// The body of `POST /configure`. The agent server starts the agent program and answers when that is ready for a
+/// prompt. Repeating the call with the same session and generation gives the first answer again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Configure {
+    /// The public id of the session.
+    pub session: String,
+    /// The generation of this container; every event carries it.
+    pub generation: u32,
+    /// Which driver runs the agent.
+    pub driver: DriverKind,
+    /// How the agent shall behave.
+    #[serde(default)]
+    pub options: AgentOptions,
+    /// How to reach the model. A driver that calls no model needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_access: Option<ModelAccess>,
+    /// The vendor's id of a conversation to continue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
+}
+
+/// The drivers an agent server may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriverKind {
+    /// Claude Code over its native stream.
+    Claude,
+    /// Plays a script; for tests, demonstrations and load.
+    Scripted,
+}
+
+/// Where the model is and what opens it. Only the agent server ever holds this; the agent program talks to a loopback
+/// port of the agent server, which adds the key.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelAccess {
+    /// The base URL of the model API, without `/v1`.
+    pub base_url: String,
+    /// The key, sent as `x-api-key`.
+    pub api_key: Secret,
+}
+
+/// The answer of `POST /configure`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configured {
+    /// The name and version of the agent program, such as `claude 2.1.329`.
+    pub agent: String,
+    /// The vendor's id of the conversation, with which it can be resumed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// The seq of the newest event at this moment; read `GET /events` after it, or after 0 for everything.
+    pub last_seq: u64,
+}

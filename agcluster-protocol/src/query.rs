@@ -1,0 +1,71 @@
+//! Turns: asking, being accepted, interrupting, changing settings in between.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{PermissionMode, TurnId};
+
+/// The body of `POST /query`: one prompt, which starts one turn.
+///
+/// Sending the same turn id again while the agent server still knows it starts nothing and gives the first answer, so a
+/// lost answer may be retried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Query {
+    /// Chosen by the caller.
+    pub turn: TurnId,
+    /// The generation the caller means; another one than the agent server's is refused.
+    pub generation: u32,
+    /// What the user says.
+    pub prompt: Vec<PromptBlock>,
+}
+
+/// One part of a prompt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PromptBlock {
+    /// Plain text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// A picture.
+    Image {
+        /// `image/png`, `image/jpeg`, `image/gif` or `image/webp`.
+        media_type: String,
+        /// The file, in base64 with padding.
+        data: String,
+    },
+}
+
+impl PromptBlock {
+    /// A text block.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into() }
+    }
+}
+
+/// The answer of `POST /query`: the turn has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The turn.
+    pub turn: TurnId,
+    /// The cursor from which `GET /events` gives the turn's first event.
+    pub after: u64,
+}
+
+/// The answer of `POST /interrupt`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// The turn that is being ended; its terminal event follows in the stream.
+    pub turn: TurnId,
+}
+
+/// The body of `POST /settings`. A field that is absent stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The model for the next model calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The permission mode from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permission_mode: Option<PermissionMode>,
+}
