@@ -1,1 +1,5 @@
-//! Stub.
+//! Any coding agent, in any sandbox, behind one trait.
+
+pub mod provider;
+
+pub use agcluster_protocol as protocol;

@@ -1,5 +1,7 @@
 //! The wire format of every event, held against golden files.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot build its sample has failed")]
+
 use agcluster_protocol::event::*;
 use agcluster_protocol::*;
 use serde_json::{Map, Value, json};

@@ -1,0 +1,90 @@
+//! Providers by name.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use super::{ContainerProvider, Error, ErrorKind, Result};
+
+/// Makes a provider from its configuration.
+pub type Builder = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<Arc<dyn ContainerProvider>>> + Send + Sync>;
+
+/// Knows how to make providers, by platform name. An application registers those it was built with, and its own.
+#[derive(Clone, Default)]
+pub struct ProviderFactory {
+    builders: BTreeMap<String, Builder>,
+}
+
+impl ProviderFactory {
+    /// A factory that knows nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers a platform. A name that is known already is taken over.
+    pub fn register<F, Fut>(&mut self, platform: impl Into<String>, build: F) -> &mut Self
+    where
+        F: Fn(Value) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Arc<dyn ContainerProvider>>> + Send + 'static,
+    {
+        self.builders.insert(platform.into(), Arc::new(move |config| Box::pin(build(config))));
+        self
+    }
+
+    /// The names it knows, sorted.
+    pub fn platforms(&self) -> Vec<&str> {
+        self.builders.keys().map(String::as_str).collect()
+    }
+
+    /// Whether it knows a name.
+    pub fn knows(&self, platform: &str) -> bool {
+        self.builders.contains_key(platform)
+    }
+
+    /// Makes a provider. `config` is what the platform's own documentation describes; `null` means its defaults.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] for an unknown name, listing the known ones; otherwise the platform's.
+    pub async fn create(&self, platform: &str, config: Value) -> Result<Arc<dyn ContainerProvider>> {
+        let Some(build) = self.builders.get(platform) else {
+            return Err(unknown_platform(platform, &self.platforms()));
+        };
+        build(config).await
+    }
+}
+
+/// The error for a platform that nobody registered.
+fn unknown_platform(platform: &str, known: &[&str]) -> Error {
+    let message = format!("there is no provider {platform:?}; available: {}", known.join(", "));
+    Error::new(ErrorKind::Invalid, "factory", "create", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_unknown_platform_is_an_error_that_lists_the_known_ones() {
+        let mut factory = ProviderFactory::new();
+        for name in ["vercel", "docker"] {
+            factory.register(name, |_| async {
+                Err(Error::new(ErrorKind::Unavailable, "test", "create", "no"))
+            });
+        }
+        let error = factory.create("dokcer", Value::Null).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid);
+        assert_eq!(error.message(), "there is no provider \"dokcer\"; available: docker, vercel");
+    }
+
+    #[tokio::test]
+    async fn a_known_platform_gets_its_configuration() {
+        let mut factory = ProviderFactory::new();
+        factory.register("echo", |config| async move {
+            Err(Error::new(ErrorKind::Precondition, "echo", "create", config.to_string()))
+        });
+        let error = factory.create("echo", serde_json::json!({"a": 1})).await.unwrap_err();
+        assert_eq!(error.message(), "{\"a\":1}");
+    }
+}
