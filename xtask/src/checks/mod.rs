@@ -1,0 +1,141 @@
+//! Everything that must hold, in the order in which it is cheapest to be told.
+
+mod totals;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::command::{self, announce};
+use crate::environment::{cargo_deny, packages};
+use crate::image::{self, Order};
+use crate::workspace;
+use totals::Totals;
+
+/// Features of every crate at once, so that all steps share one build of each dependency.
+const EVERYTHING: [&str; 3] = ["--locked", "--workspace", "--all-features"];
+
+/// The run so far.
+#[derive(Default)]
+struct Run {
+    totals: Totals,
+    failed: Vec<&'static str>,
+}
+
+/// Runs all checks, or only the tests that match `filter`. The last line of output is
+/// `<number> passed, <number> failed`.
+pub(crate) fn run(filter: &[String]) -> ExitCode {
+    let mut run = Run::default();
+    if filter.is_empty() {
+        run.step("formatting", |_| command::run(workspace::cargo().args(["fmt", "--all", "--check"])));
+        run.step("lints", |_| lints());
+        run.step("licences and sources", |_| licences());
+    } else {
+        announce(
+            "Only tests that match: formatting, lints, licences, documentation and the example are left out",
+        );
+    }
+    // Tests in containers would only repeat, each in its way, what is missing here.
+    if run.step("environment", |_| environment()) && run.step("build", |_| build()) {
+        run.step("tests", |totals| tests(&["--lib", "--bins", "--tests"], filter, totals));
+        if filter.is_empty() {
+            run.step("documentation tests", |totals| tests(&["--doc"], &[], totals));
+            run.step("the example embed", |_| example("embed"));
+        }
+    }
+    run.finish()
+}
+
+impl Run {
+    /// Runs a step; a failed one keeps none of the others from telling what it finds.
+    fn step(&mut self, name: &'static str, step: impl FnOnce(&mut Totals) -> Result<()>) -> bool {
+        announce(&format!("Checking: {name}"));
+        match step(&mut self.totals) {
+            Ok(()) => true,
+            Err(error) => {
+                eprintln!("{error:#}");
+                self.failed.push(name);
+                false
+            }
+        }
+    }
+
+    fn finish(self) -> ExitCode {
+        if !self.failed.is_empty() {
+            println!("These failed: {}.", self.failed.join(", "));
+        }
+        println!("{}", self.totals);
+        if self.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+fn lints() -> Result<()> {
+    command::run(workspace::cargo().arg("clippy").args(EVERYTHING).args([
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn licences() -> Result<()> {
+    let mut deny = Command::new(cargo_deny::require()?);
+    // The advisory database is a download of its own, and changes without any change of ours.
+    deny.args(["--offline", "--all-features", "--workspace", "check", "--hide-inclusion-graph"]);
+    command::run(deny.args(["licenses", "bans", "sources"]).current_dir(workspace::root()))
+}
+
+/// What the tests use: an engine, the agent image, programs on this machine.
+fn environment() -> Result<()> {
+    packages::require(packages::FOR_TESTS)?;
+    image::build(&Order::default())
+}
+
+fn build() -> Result<()> {
+    command::run(workspace::cargo().arg("build").args(EVERYTHING).arg("--all-targets"))
+}
+
+/// Runs tests, shows what they write and adds up their results.
+fn tests(targets: &[&str], filter: &[String], totals: &mut Totals) -> Result<()> {
+    let mut cargo = workspace::cargo();
+    cargo.arg("test").args(EVERYTHING).arg("--no-fail-fast").args(targets).arg("--").args(filter);
+    let mut running =
+        cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let mut output = BufReader::new(running.stdout.take().context("cargo has no output")?);
+    let mut here = Totals::default();
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line)? > 0 {
+        std::io::stdout().write_all(&line)?;
+        if let Some(result) = Totals::of(&String::from_utf8_lossy(&line)) {
+            here += result;
+        }
+        line.clear();
+    }
+    *totals += here;
+    let status = running.wait()?;
+    if !status.success() {
+        bail!("tests failed ({status})");
+    }
+    if here.ignored > 0 {
+        bail!("{} tests are marked `ignore`: mend them or take them out", here.ignored);
+    }
+    Ok(())
+}
+
+/// Runs an example that the build step has left in its place.
+fn example(name: &str) -> Result<()> {
+    let program = workspace::target()?.join("debug/examples").join(name);
+    command::run(Command::new(program).current_dir(workspace::root()))
+}
+
+/// Runs the benchmark, which is a program of its own.
+///
+/// # Errors
+/// When something it needs is missing, or it fails.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    image::build(&Order::default())?;
+    let mut cargo = workspace::cargo();
+    cargo.args(["run", "--locked", "--release", "--package", "agcluster-tests", "--bin", "bench", "--"]);
+    command::run(cargo.args(arguments))
+}

@@ -1,0 +1,45 @@
+//! Running the server.
+
+use std::os::unix::process::CommandExt;
+
+use anyhow::Result;
+
+use crate::command::announce;
+use crate::environment::claude;
+use crate::image::{self, Order};
+use crate::{agent, workspace};
+
+/// Name of the server's package and program.
+pub(crate) const NAME: &str = "agcluster-server";
+
+/// Makes what is missing and becomes the server.
+///
+/// # Errors
+/// When something is missing or does not build. On success this does not return.
+pub(crate) fn up(arguments: &[String]) -> Result<()> {
+    prepare()?;
+    announce("Starting the server");
+    let mut cargo = workspace::cargo();
+    cargo.args(["run", "--quiet", "--package", NAME, "--bin", NAME, "--"]).args(arguments);
+    // The server takes this program's place, so that signals reach it and its end is the end.
+    Err(cargo.exec().into())
+}
+
+/// Makes what the server needs before it can launch agents.
+///
+/// # Errors
+/// Says what is missing.
+pub(crate) fn prepare() -> Result<()> {
+    match std::env::var("CONTAINER_PROVIDER").as_deref() {
+        // Agents that are children of the server need the two programs, and no container.
+        Ok("process") => {
+            claude::require()?;
+            agent::build()?;
+        }
+        Ok("memory") => {}
+        // Somebody who names an image of their own brings it.
+        _ if std::env::var_os("AGENT_IMAGE").is_some() => crate::environment::engine::require()?,
+        _ => image::build(&Order::default())?,
+    }
+    Ok(())
+}
