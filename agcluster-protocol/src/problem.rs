@@ -23,18 +23,28 @@ pub mod codes {
     pub const BUSY: &str = "busy";
     /// 409: no turn is running, so there is nothing to interrupt.
     pub const IDLE: &str = "idle";
+    /// 409: the query means another generation than the agent server's.
+    pub const STALE_GENERATION: &str = "stale_generation";
     /// 410: the events after this cursor have left the replay buffer.
     pub const CURSOR_EXPIRED: &str = "cursor_expired";
     /// 400: the cursor is beyond the newest event.
     pub const CURSOR_IN_FUTURE: &str = "cursor_in_future";
     /// 400: the body or a parameter is not what the route takes.
     pub const INVALID_REQUEST: &str = "invalid_request";
+    /// 404: there is no such route.
+    pub const NOT_FOUND: &str = "not_found";
+    /// 405: the route takes another method.
+    pub const METHOD_NOT_ALLOWED: &str = "method_not_allowed";
+    /// 413: the body is too large.
+    pub const TOO_LARGE: &str = "too_large";
     /// 404: no request with this id waits for an answer.
     pub const UNKNOWN_REQUEST: &str = "unknown_request";
     /// 422: the agent program is not in this image.
     pub const AGENT_NOT_FOUND: &str = "agent_not_found";
     /// 502: the agent program did not start or ended while starting.
     pub const AGENT_START_FAILED: &str = "agent_start_failed";
+    /// 409: the agent program understood and declined.
+    pub const AGENT_REFUSED: &str = "agent_refused";
     /// 504: the agent program did not answer in time.
     pub const AGENT_TIMEOUT: &str = "agent_timeout";
     /// 501: this driver cannot do that.

@@ -1,0 +1,134 @@
+//! Arguments and environment.
+
+use std::path::PathBuf;
+
+use agcluster_agent::{AgentUser, ServerConfig, TokenDigest};
+use agcluster_protocol::TOKEN_DIGEST_ENV;
+use clap::{Parser, Subcommand};
+use rustix::process::geteuid;
+use tracing_subscriber::EnvFilter;
+
+use crate::Failure;
+use crate::listen::Address;
+
+/// The user and group the agent program runs as when this program runs as root.
+const DEFAULT_AGENT_ID: u32 = 1000;
+
+/// The agent server: runs one coding agent and serves it over HTTP.
+///
+/// Started in a container, or beside one, by the control plane. It waits for `POST /configure`.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    /// Where to listen: `ADDRESS:PORT` or `unix:PATH`; may be given several times [default: port 3000 of every
+    /// address, IPv6 and IPv4].
+    #[arg(long, env = "AGCLUSTER_LISTEN", value_delimiter = ',')]
+    pub(crate) listen: Vec<Address>,
+
+    /// Write the number of the first TCP port here once it is open.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) port_file: Option<PathBuf>,
+
+    /// SHA-256 digest, in hex, of the bearer token that shall open this server.
+    #[arg(long, env = TOKEN_DIGEST_ENV, value_name = "HEX")]
+    token_sha256: Option<String>,
+
+    /// Where the agent works unless its configuration says otherwise.
+    #[arg(long, env = "AGCLUSTER_WORKSPACE", default_value = "/workspace", value_name = "PATH")]
+    workspace: PathBuf,
+
+    /// The user id of the agent program. Only root can choose one [default: 1000 for root].
+    #[arg(long, env = "AGCLUSTER_AGENT_UID", value_name = "UID")]
+    agent_uid: Option<u32>,
+
+    /// The group id of the agent program. Only root can choose one [default: 1000 for root].
+    #[arg(long, env = "AGCLUSTER_AGENT_GID", value_name = "GID")]
+    agent_gid: Option<u32>,
+
+    /// The Claude Code program: a path, or a name to look for in PATH.
+    #[arg(long, env = "AGCLUSTER_CLAUDE", default_value = "claude", value_name = "PROGRAM")]
+    claude: PathBuf,
+
+    /// Where events that do not fit into memory are kept [default: where temporary files go].
+    #[arg(long, env = "AGCLUSTER_REPLAY_DIRECTORY", value_name = "PATH")]
+    replay_directory: Option<PathBuf>,
+
+    /// What to log to standard error: `error`, `warn`, `info`, `debug`, `trace`, or a filter by module.
+    #[arg(long, env = "AGCLUSTER_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Ask a running agent server for its health; exit code 0 when it answers.
+    Healthcheck {
+        /// Its base URL.
+        #[arg(default_value = "http://127.0.0.1:3000")]
+        url: String,
+    },
+}
+
+impl Cli {
+    pub(crate) fn start_log(&self) -> Result<(), Failure> {
+        let filter = EnvFilter::try_new(&self.log)
+            .map_err(|error| Failure::usage(format!("AGCLUSTER_LOG cannot be read: {error}")))?;
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .init();
+        Ok(())
+    }
+
+    pub(crate) fn server_config(&self) -> Result<ServerConfig, Failure> {
+        let Some(digest) = &self.token_sha256 else {
+            return Err(Failure::usage(format!(
+                "set {TOKEN_DIGEST_ENV} to the SHA-256 digest (hex) of the bearer token this server shall accept"
+            )));
+        };
+        let digest = TokenDigest::from_hex(digest.trim())
+            .map_err(|error| Failure::usage(format!("{TOKEN_DIGEST_ENV}: {error}")))?;
+        let mut config = ServerConfig::new(digest);
+        config.workspace.clone_from(&self.workspace);
+        config.agent_user = self.agent_user()?;
+        config.own_process = true;
+        config.programs.claude.clone_from(&self.claude);
+        config.replay.directory.clone_from(&self.replay_directory);
+        Ok(config)
+    }
+
+    fn agent_user(&self) -> Result<Option<AgentUser>, Failure> {
+        let own = geteuid();
+        if own.is_root() {
+            let uid = self.agent_uid.unwrap_or(DEFAULT_AGENT_ID);
+            let gid = self.agent_gid.unwrap_or(DEFAULT_AGENT_ID);
+            // The agent as root beside a server that is root: everything the server knows would lie open.
+            return if uid == 0 {
+                Err(Failure::usage("AGCLUSTER_AGENT_UID must not be 0: the agent must not be root"))
+            } else {
+                Ok(Some(AgentUser { uid, gid }))
+            };
+        }
+        match self.agent_uid {
+            Some(uid) if uid != own.as_raw() => Err(Failure::usage(format!(
+                "AGCLUSTER_AGENT_UID is {uid}, but only root can run the agent as another user: start this server as \
+                 root or leave it out"
+            ))),
+            _ => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

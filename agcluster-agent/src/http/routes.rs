@@ -1,0 +1,98 @@
+//! What each route does.
+
+use std::sync::Arc;
+
+use agcluster_protocol::{
+    Accepted, Answer, Configure, Configured, Health, Interrupted, Query, Settings, codes,
+};
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use super::body::JsonBody;
+use super::refusal::Refusal;
+use super::stream;
+use crate::server::Shared;
+
+/// The header with which a client of server-sent events says what it has seen.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+type Server = State<Arc<Shared>>;
+
+pub(super) async fn health(State(shared): Server) -> Json<Health> {
+    Json(shared.health())
+}
+
+pub(super) async fn configure(
+    State(shared): Server,
+    JsonBody(configure): JsonBody<Configure>,
+) -> Result<Json<Configured>, Refusal> {
+    Ok(Json(shared.configure(configure).await?))
+}
+
+pub(super) async fn query(
+    State(shared): Server,
+    headers: HeaderMap,
+    JsonBody(query): JsonBody<Query>,
+) -> Result<Response, Refusal> {
+    let turn = query.turn;
+    let begun = shared.session()?.query(query).await?;
+    if wants_stream(&headers) {
+        return Ok(stream::respond(shared.follow(begun.after, Some(begun.mark))?));
+    }
+    let accepted = Accepted { turn, after: begun.after };
+    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+}
+
+pub(super) async fn events(
+    State(shared): Server,
+    headers: HeaderMap,
+    RawQuery(parameters): RawQuery,
+) -> Result<Response, Refusal> {
+    let after = cursor(&headers, parameters.as_deref().unwrap_or_default())?;
+    Ok(stream::respond(shared.follow(after, None)?))
+}
+
+pub(super) async fn interrupt(State(shared): Server) -> Result<(StatusCode, Json<Interrupted>), Refusal> {
+    let turn = shared.session()?.interrupt().await?;
+    Ok((StatusCode::ACCEPTED, Json(Interrupted { turn })))
+}
+
+pub(super) async fn answer(
+    State(shared): Server,
+    JsonBody(answer): JsonBody<Answer>,
+) -> Result<StatusCode, Refusal> {
+    shared.session()?.answer(answer).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn settings(
+    State(shared): Server,
+    JsonBody(settings): JsonBody<Settings>,
+) -> Result<StatusCode, Refusal> {
+    shared.session()?.settings(settings).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn wants_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|range| range.split(';').next().unwrap_or_default().trim() == "text/event-stream")
+}
+
+/// The cursor of a request: `Last-Event-ID` before `after`, since a client that reconnects sends both; 0 without either.
+fn cursor(headers: &HeaderMap, parameters: &str) -> Result<u64, Refusal> {
+    let from_header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
+    let from_parameter = parameters.split('&').find_map(|parameter| parameter.strip_prefix("after="));
+    let Some(text) = from_header.or(from_parameter) else { return Ok(0) };
+    text.trim().parse().map_err(|_| {
+        Refusal::new(
+            codes::INVALID_REQUEST,
+            "the cursor (`after` or `Last-Event-ID`) is a whole number, 0 or more",
+        )
+    })
+}

@@ -1,0 +1,35 @@
+//! An event as a server-sent-event frame: `id: 7`, `data: {…}`, an empty line.
+
+use std::io::Write;
+
+use agcluster_protocol::Event;
+use bytes::Bytes;
+
+/// Ends every frame, and is nowhere inside one: JSON has no line ends of its own.
+const END: &[u8] = b"\n\n";
+
+pub(super) fn render(event: &Event) -> Bytes {
+    let mut frame = Vec::with_capacity(256);
+    // Writing to a vector does not fail, and neither do the types of an event: their map keys are strings.
+    let written = write!(frame, "id: {}\ndata: ", event.seq).is_ok()
+        && serde_json::to_writer(&mut frame, event).is_ok();
+    debug_assert!(written, "an event that cannot be rendered");
+    frame.extend_from_slice(END);
+    Bytes::from(frame)
+}
+
+/// Cuts the first `count` frames off a run of frames.
+pub(super) fn skip(frames: &mut Bytes, count: u64) {
+    for _ in 0..count {
+        let Some(at) = frames.windows(END.len()).position(|window| window == END) else {
+            frames.clear();
+            return;
+        };
+        let _ = frames.split_to(at + END.len());
+    }
+}
+
+/// How many frames a run of frames has.
+pub(super) fn count(frames: &[u8]) -> u64 {
+    frames.windows(END.len()).filter(|window| *window == END).count() as u64
+}

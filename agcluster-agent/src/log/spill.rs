@@ -1,0 +1,135 @@
+//! The older frames, in files.
+//!
+//! The files have no names: nobody can open them, and they are gone when the process is. There are several, so that the
+//! oldest frames can be given up a file at a time.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::frame;
+
+/// Files the frames are spread over.
+const SEGMENTS: u64 = 16;
+/// Bytes between two entries of a file's index.
+const INDEX_EVERY: u64 = 64 * 1024;
+
+pub(super) struct Spill {
+    directory: Option<PathBuf>,
+    most_bytes: u64,
+    segments: VecDeque<Segment>,
+    complained: bool,
+}
+
+struct Segment {
+    file: Arc<File>,
+    next_seq: u64,
+    bytes: u64,
+    /// Every so often, the seq of a frame and where it begins; the first entry is the first frame.
+    index: Vec<(u64, u64)>,
+}
+
+/// A piece of a file that holds a run of frames.
+pub(crate) struct SpilledRange {
+    file: Arc<File>,
+    from: u64,
+    to: u64,
+    /// Frames at its beginning that were not asked for.
+    skip: u64,
+}
+
+impl Spill {
+    /// Keeps at most `most_bytes` in `directory`, or where temporary files go.
+    pub(super) fn new(directory: Option<PathBuf>, most_bytes: u64) -> Self {
+        Self { directory, most_bytes, segments: VecDeque::new(), complained: false }
+    }
+
+    /// Takes over frames that follow those it has. When they cannot be written, they and all before them are given up,
+    /// since a log with a hole is worse than a short one.
+    pub(super) fn push(&mut self, first: u64, frames: &[Bytes]) {
+        if let Err(error) = self.write(first, frames) {
+            if !self.complained {
+                tracing::warn!(%error, "events cannot be kept on disk: only the newest can be replayed");
+                self.complained = true;
+            }
+            self.segments.clear();
+        }
+    }
+
+    fn write(&mut self, first: u64, frames: &[Bytes]) -> io::Result<()> {
+        let segment_bytes = (self.most_bytes / SEGMENTS).max(1);
+        if self.segments.back().is_none_or(|last| last.bytes >= segment_bytes) {
+            let file = match &self.directory {
+                Some(directory) => tempfile::tempfile_in(directory)?,
+                None => tempfile::tempfile()?,
+            };
+            self.segments.push_back(Segment {
+                file: Arc::new(file),
+                next_seq: first,
+                bytes: 0,
+                index: Vec::new(),
+            });
+        }
+        if let Some(last) = self.segments.back_mut() {
+            last.append(frames)?;
+        }
+        let mut total: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        while total > self.most_bytes
+            && let Some(oldest) = self.segments.pop_front()
+        {
+            total -= oldest.bytes;
+        }
+        Ok(())
+    }
+
+    pub(super) fn first_seq(&self) -> Option<u64> {
+        Some(self.segments.front()?.index.first()?.0)
+    }
+
+    /// Where the frame with this seq is, with some that follow it.
+    pub(super) fn find(&self, seq: u64) -> Option<SpilledRange> {
+        let segment = self.segments.iter().find(|segment| seq < segment.next_seq)?;
+        let entry = segment.index.partition_point(|(first, _)| *first <= seq).checked_sub(1)?;
+        let (first, from) = segment.index[entry];
+        let to = segment.index.get(entry + 1).map_or(segment.bytes, |(_, offset)| *offset);
+        Some(SpilledRange { file: segment.file.clone(), from, to, skip: seq - first })
+    }
+}
+
+impl Segment {
+    fn append(&mut self, frames: &[Bytes]) -> io::Result<()> {
+        let mut buffer = Vec::with_capacity(frames.iter().map(Bytes::len).sum());
+        let mut index = Vec::new();
+        let mut last_entry = self.index.last().map(|(_, offset)| *offset);
+        for (nth, frame) in frames.iter().enumerate() {
+            let offset = self.bytes + buffer.len() as u64;
+            if last_entry.is_none_or(|last| offset - last >= INDEX_EVERY) {
+                index.push((self.next_seq + nth as u64, offset));
+                last_entry = Some(offset);
+            }
+            buffer.extend_from_slice(frame);
+        }
+        let mut file = self.file.as_ref();
+        file.write_all(&buffer)?;
+        self.index.append(&mut index);
+        self.bytes += buffer.len() as u64;
+        self.next_seq += frames.len() as u64;
+        Ok(())
+    }
+}
+
+impl SpilledRange {
+    /// Reads the frames as one run; blocks on the disk.
+    pub(super) fn read(&self) -> io::Result<Bytes> {
+        let mut buffer = vec![0; (self.to - self.from) as usize];
+        self.file.read_exact_at(&mut buffer, self.from)?;
+        let mut frames = Bytes::from(buffer);
+        frame::skip(&mut frames, self.skip);
+        Ok(frames)
+    }
+}

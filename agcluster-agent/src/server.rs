@@ -1,0 +1,184 @@
+//! The agent server: what it has been configured with, and how far that has come.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use agcluster_protocol::{Configure, Configured, Health, PROTOCOL_VERSION, Phase, Problem, codes};
+use axum::Router;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::log::{CursorError, EventLog, Follower, TurnMark};
+use crate::recorder::Recorder;
+use crate::session::{Session, problem};
+use crate::{ServerConfig, driver, http};
+
+/// An agent server. Clones are the same server. It must be used within a tokio runtime.
+#[derive(Clone)]
+pub struct AgentServer {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    config: Arc<ServerConfig>,
+    log: Arc<EventLog>,
+    instance: String,
+    state: Mutex<State>,
+    /// Cancelled when the server begins to end: nothing new begins.
+    closing: CancellationToken,
+    /// Cancelled when nothing will happen any more: event streams end when they have given what is there.
+    ended: CancellationToken,
+    starts: TaskTracker,
+}
+
+#[derive(Default)]
+struct State {
+    configuring: Option<Configuring>,
+    session: Option<Arc<Session>>,
+}
+
+/// A configuration that was taken, and what came of it; nothing while the agent starts.
+struct Configuring {
+    session: String,
+    generation: u32,
+    outcome: watch::Receiver<Option<Result<Configured, Problem>>>,
+}
+
+impl AgentServer {
+    /// Makes a server that waits for `POST /configure`.
+    pub fn new(config: ServerConfig) -> Self {
+        let shared = Shared {
+            log: Arc::new(EventLog::new(config.replay.clone())),
+            config: Arc::new(config),
+            instance: uuid::Uuid::new_v4().to_string(),
+            state: Mutex::default(),
+            closing: CancellationToken::new(),
+            ended: CancellationToken::new(),
+            starts: TaskTracker::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The routes of the server, to be served by whoever holds it. Any number of routers may serve one server.
+    pub fn router(&self) -> Router {
+        http::router(self.shared.clone())
+    }
+
+    /// Ends the running turn as failed with `session_stopped`, then the agent program (killing it when it takes longer than
+    /// [`ServerConfig::stop_timeout`]), then all event streams once they have given what is there. Calling it again does
+    /// nothing more. Configurations and queries that come later are refused.
+    pub async fn shutdown(&self) {
+        let shared = &self.shared;
+        shared.closing.cancel();
+        // A start that is under way sees the token, and cleans up after itself.
+        shared.starts.close();
+        shared.starts.wait().await;
+        let session = shared.state().session.clone();
+        if let Some(session) = session {
+            session.stop().await;
+        }
+        shared.ended.cancel();
+    }
+}
+
+impl Shared {
+    /// Whether `token` is the one that opens this server.
+    pub(crate) fn opens(&self, token: &str) -> bool {
+        self.config.token_digest.matches(token)
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let state = self.state();
+        let phase = match state.configuring.as_ref().map(|configuring| configuring.outcome.borrow().clone()) {
+            None => Phase::Unconfigured,
+            Some(None) => Phase::Starting,
+            Some(Some(Ok(_))) => Phase::Ready,
+            Some(Some(Err(_))) => Phase::Failed,
+        };
+        Health {
+            protocol: PROTOCOL_VERSION,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            instance: self.instance.clone(),
+            phase,
+            generation: state.configuring.as_ref().map(|configuring| configuring.generation),
+        }
+    }
+
+    /// Takes a configuration and waits until its agent is ready. The start goes on when the caller goes away: a repeated
+    /// call waits for the same start, and gets its answer. After a failed one, any configuration may be tried.
+    pub(crate) async fn configure(self: &Arc<Self>, configure: Configure) -> Result<Configured, Problem> {
+        let mut outcome = self.take(configure)?;
+        let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|outcome| outcome.clone());
+        outcome.unwrap_or_else(|| Err(broke_off()))
+    }
+
+    fn take(
+        self: &Arc<Self>,
+        configure: Configure,
+    ) -> Result<watch::Receiver<Option<Result<Configured, Problem>>>, Problem> {
+        let mut state = self.state();
+        if self.closing.is_cancelled() {
+            return Err(closing());
+        }
+        if let Some(taken) = &state.configuring
+            && !matches!(*taken.outcome.borrow(), Some(Err(_)))
+        {
+            return if taken.session == configure.session && taken.generation == configure.generation {
+                Ok(taken.outcome.clone())
+            } else {
+                Err(problem(
+                    codes::ALREADY_CONFIGURED,
+                    "this agent server belongs to another session or generation: use a new container",
+                ))
+            };
+        }
+        let (done, outcome) = watch::channel(None);
+        state.configuring = Some(Configuring {
+            session: configure.session.clone(),
+            generation: configure.generation,
+            outcome: outcome.clone(),
+        });
+        let shared = self.clone();
+        self.starts.spawn(async move {
+            let started = tokio::spawn(async move { shared.start(configure).await }).await;
+            done.send_replace(Some(started.unwrap_or_else(|_| Err(broke_off()))));
+        });
+        Ok(outcome)
+    }
+
+    async fn start(&self, configure: Configure) -> Result<Configured, Problem> {
+        let generation = configure.generation;
+        let recorder = Recorder::new(self.log.clone(), generation);
+        let start = driver::start(self.config.clone(), configure, recorder.clone());
+        let ready = tokio::select! {
+            ready = start => ready?,
+            () = self.closing.cancelled() => return Err(closing()),
+        };
+        let session = Session::new(generation, recorder, ready.driver);
+        self.state().session = Some(Arc::new(session));
+        Ok(Configured { agent: ready.agent, conversation: ready.conversation, last_seq: self.log.newest() })
+    }
+
+    /// The session, once it is configured.
+    pub(crate) fn session(&self) -> Result<Arc<Session>, Problem> {
+        let session = self.state().session.clone();
+        session.ok_or_else(|| problem(codes::NOT_CONFIGURED, "configure the agent server first"))
+    }
+
+    /// Reads the log after a cursor, to the end of a turn where one is given.
+    pub(crate) fn follow(&self, after: u64, until: Option<TurnMark>) -> Result<Follower, CursorError> {
+        Follower::new(self.log.clone(), after, until, self.ended.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closing() -> Problem {
+    problem(codes::INTERNAL, "the agent server is ending")
+}
+
+fn broke_off() -> Problem {
+    problem(codes::INTERNAL, "the start of the agent broke off: try again")
+}
