@@ -1,5 +1,18 @@
 //! Any coding agent, in any sandbox, behind one trait.
+//!
+//! * [`provider`]: containers on a platform, behind [`provider::ContainerProvider`];
+//! * [`agent`]: the client of the agent server that runs in every container;
+//! * [`session`]: one agent in one container each, from launch to removal;
+//! * [`journal`]: everything that happened in a session, numbered without gaps.
+//!
+//! `examples/embed.rs` launches an agent, chats with it and stops it.
 
+pub mod agent;
+mod hex;
+pub mod journal;
 pub mod provider;
+pub mod session;
 
 pub use agcluster_protocol as protocol;
+
+use hex::hex;

@@ -7,6 +7,7 @@ mod error;
 mod factory;
 mod labels;
 mod resources;
+mod set;
 mod spec;
 
 use async_trait::async_trait;
@@ -22,6 +23,7 @@ pub use error::{CapacityScope, Error, ErrorKind, Result};
 pub use factory::{Builder, ProviderFactory};
 pub use labels::{LABEL_AGENT, LABEL_CLUSTER, LABEL_EXPIRES_AT, LABEL_GENERATION, LABEL_SESSION, Labels};
 pub use resources::{ParseSizeError, Resources, parse_size};
+pub use set::ProviderSet;
 pub use spec::{
     ContainerSpec, DestroyOptions, ExecOptions, ExecOutput, ListFilter, LogOptions, PathInContainer,
     StopOptions,

@@ -118,6 +118,7 @@ fn all() -> Vec<EventBody> {
         EventBody::ConversationChanged { conversation: "c2".into() },
         EventBody::Transcript { path: "a.jsonl".into(), entries: vec![json!({"type": "user"})] },
         EventBody::AgentExited { code: Some(1), signal: Some(9), stderr: "boom".into() },
+        EventBody::SessionChanged { status: "failed".into(), reason: Some("its container is gone".into()) },
         EventBody::Notice { level: NoticeLevel::Warning, message: "storage is not limited".into() },
         EventBody::Vendor { source: "claude".into(), payload: json!({"type": "new_thing"}) },
         EventBody::TurnEnded(TurnEnd {

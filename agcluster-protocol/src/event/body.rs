@@ -270,6 +270,14 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         stderr: String,
     },
+    /// The session is in another state now. Said by the control plane.
+    SessionChanged {
+        /// `starting`, `running`, `stopping`, `stopped` or `failed`.
+        status: String,
+        /// Why, where that needs saying.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Something people should know.
     Notice {
         /// How much it matters.

@@ -1,0 +1,16 @@
+//! The client of the agent server: the same on every platform, given an [`Endpoint`](crate::provider::Endpoint).
+
+mod client;
+mod dial;
+mod error;
+mod event_stream;
+mod http_client;
+mod readiness;
+mod token;
+mod transport;
+
+pub use client::AgentClient;
+pub use error::{AgentError, Result};
+pub use event_stream::EventStream;
+pub use readiness::wait_until_healthy;
+pub use token::{AgentToken, TokenKey};

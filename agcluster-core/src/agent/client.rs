@@ -1,0 +1,150 @@
+//! What can be asked of an agent server.
+
+use std::time::Duration;
+
+use agcluster_protocol::{
+    Accepted, Answer, Configure, Configured, Health, Interrupted, Problem, Query, Settings, paths,
+};
+use bytes::Bytes;
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::transport::{self, Transport};
+use super::{AgentError, AgentToken, EventStream, Result};
+use crate::provider::Endpoint;
+
+/// How long a small request may take, connection included.
+const CALL: Duration = Duration::from_secs(15);
+/// How long `/configure` may take: it starts the agent program.
+const CONFIGURE: Duration = Duration::from_secs(90);
+/// How long a health check may take.
+const HEALTH: Duration = Duration::from_secs(2);
+
+/// A client of one agent server. Cheap to clone.
+#[derive(Clone)]
+pub struct AgentClient {
+    transport: Transport,
+}
+
+impl std::fmt::Debug for AgentClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AgentClient")
+    }
+}
+
+impl AgentClient {
+    /// A client for an endpoint. Connects with the first request.
+    ///
+    /// # Errors
+    /// [`AgentError::Unreachable`] when no HTTP client can be built on this machine.
+    pub fn new(endpoint: &Endpoint, token: &AgentToken) -> Result<Self> {
+        Ok(Self { transport: Transport::new(endpoint, token)? })
+    }
+
+    /// Who is there and how far it has come.
+    ///
+    /// # Errors
+    /// [`AgentError::Unreachable`] while it does not listen.
+    pub async fn health(&self) -> Result<Health> {
+        self.call("health", Method::GET, paths::HEALTH, None, HEALTH).await
+    }
+
+    /// Gives the agent server its session and waits until the agent program is ready. May be repeated.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] when the agent program is absent or does not start.
+    pub async fn configure(&self, configure: &Configure) -> Result<Configured> {
+        self.call("configure", Method::POST, paths::CONFIGURE, Some(json(configure)?), CONFIGURE).await
+    }
+
+    /// Starts a turn. May be repeated with the same turn id.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] with [`busy`](agcluster_protocol::codes::BUSY) while another turn runs.
+    pub async fn query(&self, query: &Query) -> Result<Accepted> {
+        self.call("query", Method::POST, paths::QUERY, Some(json(query)?), CALL).await
+    }
+
+    /// Ends the running turn; its terminal event follows in the stream.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] with [`idle`](agcluster_protocol::codes::IDLE) when none runs.
+    pub async fn interrupt(&self) -> Result<Interrupted> {
+        self.call("interrupt", Method::POST, paths::INTERRUPT, Some(Bytes::new()), CALL).await
+    }
+
+    /// Answers a permission request or a question.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] with [`unknown_request`](agcluster_protocol::codes::UNKNOWN_REQUEST) when nobody waits for it.
+    pub async fn answer(&self, answer: &Answer) -> Result<()> {
+        self.send("answer", Method::POST, paths::ANSWER, Some(json(answer)?), CALL).await.map(drop)
+    }
+
+    /// Changes model or permission mode.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] when the agent program does not take it.
+    pub async fn settings(&self, settings: &Settings) -> Result<()> {
+        self.send("settings", Method::POST, paths::SETTINGS, Some(json(settings)?), CALL).await.map(drop)
+    }
+
+    /// Every event after `after`, then live ones. Dropping the stream ends nothing in the container.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] with [`cursor_expired`](agcluster_protocol::codes::CURSOR_EXPIRED) when events after the
+    /// cursor are no longer there.
+    pub async fn events(&self, after: u64) -> Result<EventStream> {
+        let path = format!("{}?after={after}", paths::EVENTS);
+        let (status, body) = self.transport.send("events", Method::GET, &path, None, CALL).await?;
+        if status != StatusCode::OK {
+            return Err(refusal("events", status, body).await);
+        }
+        Ok(EventStream::new(body))
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        limit: Duration,
+    ) -> Result<T> {
+        let bytes = self.send(operation, method, path, body, limit).await?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            AgentError::Protocol(format!("the answer to {operation} cannot be read: {error}"))
+        })
+    }
+
+    async fn send(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        limit: Duration,
+    ) -> Result<Vec<u8>> {
+        let (status, body) = self.transport.send(operation, method, path, body, limit).await?;
+        if status.is_success() {
+            transport::read_all(operation, body, CALL).await
+        } else {
+            Err(refusal(operation, status, body).await)
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<Bytes> {
+    serde_json::to_vec(value).map(Bytes::from).map_err(|error| AgentError::Protocol(error.to_string()))
+}
+
+async fn refusal(operation: &'static str, status: StatusCode, body: transport::Body) -> AgentError {
+    match transport::read_all(operation, body, CALL).await {
+        Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => AgentError::Refused { status, problem },
+            Err(_) => AgentError::Protocol(format!("{operation} was answered with {status} and no reason")),
+        },
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,145 @@
+//! What a configuration says.
+
+use std::collections::BTreeMap;
+
+use agcluster_protocol::{
+    DriverKind, McpServer, PermissionMode, Secret, SettingSource, SubAgent, SystemPrompt,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::problem::{ConfigError, FieldProblem};
+use super::{document, wire, yaml};
+
+/// An agent configuration: what an agent is called, what it may do and how much it may use.
+///
+/// It is read from YAML or JSON by [`from_yaml`](Self::from_yaml) and [`from_json`](Self::from_json), which are the
+/// only ways in, so that nothing is used that was not checked. It serialises to its JSON document with every field,
+/// nulls included, and reading that gives the same configuration again.
+///
+/// `Debug` hides the values of environment variables and headers; the document shows them, because it is what the
+/// user wrote. A credential does not belong there: write `${NAME}` and give the value at launch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AgentConfig {
+    /// Names the configuration: `a-z`, `0-9`, `-` and `_`. The file of a configuration has the same name.
+    pub id: String,
+    /// The name for people.
+    pub name: String,
+    /// What the agent is for.
+    pub description: Option<String>,
+    /// The version of the configuration; free text, `1.0.0` when absent.
+    pub version: String,
+    /// The built-in tools that exist for the model, and tools of MCP servers as `mcp__<server>__<tool>`. `None` leaves
+    /// it to [`AgentDefaults`](super::AgentDefaults) and is written as an empty list, an empty list means no tool.
+    #[serde(serialize_with = "wire::tools")]
+    pub allowed_tools: Option<Vec<String>>,
+    /// The system prompt.
+    #[serde(serialize_with = "wire::system_prompt")]
+    pub system_prompt: Option<SystemPrompt>,
+    /// MCP servers by name. Their tools are allowed without being named in `allowed_tools`.
+    #[serde(serialize_with = "wire::mcp_servers")]
+    pub mcp_servers: BTreeMap<String, McpServer>,
+    /// What may run without asking; `None` leaves it to [`AgentDefaults`](super::AgentDefaults).
+    pub permission_mode: Option<PermissionMode>,
+    /// Sub-agents by name.
+    #[serde(serialize_with = "wire::agents")]
+    pub agents: Option<BTreeMap<String, SubAgent>>,
+    /// How much of a machine the agent may use.
+    pub resource_limits: Option<ResourceLimits>,
+    /// The most model calls in one turn, at least 1.
+    pub max_turns: Option<u32>,
+    /// The model.
+    pub model: Option<String>,
+    /// The working directory: `/workspace` or beneath.
+    pub cwd: Option<String>,
+    /// Environment variables of the agent program.
+    pub env: BTreeMap<String, Secret>,
+    /// Which settings files the agent program reads.
+    pub setting_sources: Option<Vec<SettingSource>>,
+    /// When it was made; whoever stores it sets it.
+    pub created_at: Option<Timestamp>,
+    /// When it was last changed; whoever stores it sets it.
+    pub updated_at: Option<Timestamp>,
+    /// The container image, instead of the provider's default. Whether a caller may choose one is for the server to decide.
+    pub image: Option<String>,
+    /// Which agent program runs; `claude` when absent.
+    pub driver: DriverKind,
+}
+
+/// How much of a machine an agent may use. What is absent is the provider's default, never "no limit".
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ResourceLimits {
+    /// Processor time: 100,000 is one processor.
+    pub cpu_quota: Option<u32>,
+    /// Memory, such as `4g` or `512m` (powers of 1024).
+    pub memory_limit: Option<String>,
+    /// Workspace, such as `10g` (powers of 1024).
+    pub storage_limit: Option<String>,
+}
+
+/// A configuration that was read, with what is probably a mistake in its document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadConfig {
+    /// The configuration.
+    pub config: AgentConfig,
+    /// What has no effect or is unwise, such as a field that no configuration has. Show it to the author.
+    pub warnings: Vec<FieldProblem>,
+}
+
+impl AgentConfig {
+    /// Reads a YAML document of at most 256 KiB.
+    ///
+    /// A field that no configuration has is a warning, not an error: a typo must not pass silently, but the extra
+    /// field of a newer or different client must not break it. A field that is there but empty (`null`) counts as absent.
+    ///
+    /// # Errors
+    /// Every problem of the document, each with its field and its line and column; or the one place where it is no
+    /// YAML, repeats a key or expands to more than a configuration ever needs.
+    pub fn from_yaml(text: &str) -> Result<ReadConfig, ConfigError> {
+        document::read(&yaml::parse(text)?)
+    }
+
+    /// Reads a JSON document by the same rules as [`from_yaml`](Self::from_yaml). Bounding its size is up to whoever parsed it.
+    ///
+    /// # Errors
+    /// Every problem of the document, each with its field.
+    pub fn from_json(document: Value) -> Result<ReadConfig, ConfigError> {
+        document::read(&document.into())
+    }
+
+    /// What a list of configurations shows of this one.
+    pub fn summary(&self) -> ConfigSummary {
+        ConfigSummary {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            description: self.description.clone(),
+            version: self.version.clone(),
+            allowed_tools: self.allowed_tools.clone().unwrap_or_default(),
+            has_mcp_servers: !self.mcp_servers.is_empty(),
+            has_sub_agents: self.agents.as_ref().is_some_and(|agents| !agents.is_empty()),
+            permission_mode: self.permission_mode,
+        }
+    }
+}
+
+/// What a list of configurations shows of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConfigSummary {
+    /// See [`AgentConfig::id`].
+    pub id: String,
+    /// See [`AgentConfig::name`].
+    pub name: String,
+    /// See [`AgentConfig::description`].
+    pub description: Option<String>,
+    /// See [`AgentConfig::version`].
+    pub version: String,
+    /// See [`AgentConfig::allowed_tools`].
+    pub allowed_tools: Vec<String>,
+    /// Whether there is any MCP server.
+    pub has_mcp_servers: bool,
+    /// Whether there is any sub-agent.
+    pub has_sub_agents: bool,
+    /// See [`AgentConfig::permission_mode`].
+    pub permission_mode: Option<PermissionMode>,
+}

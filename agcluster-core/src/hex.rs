@@ -1,0 +1,11 @@
+//! Bytes as lower-case hexadecimal digits.
+
+use std::fmt::Write as _;
+
+/// Lower-case hexadecimal digits of some bytes.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

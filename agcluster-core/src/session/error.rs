@@ -1,0 +1,91 @@
+//! Why a session did not do what it was asked.
+
+use agcluster_protocol::TurnId;
+
+use super::SessionId;
+use crate::agent::AgentError;
+use crate::journal::JournalError;
+use crate::provider;
+
+/// What a session's method answers.
+pub type Result<T, E = SessionError> = std::result::Result<T, E>;
+
+/// Why a session did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// There is none of that name (or it is somebody else's).
+    #[error("there is no session {0}")]
+    NotFound(SessionId),
+    /// A turn is running.
+    #[error("the session is busy with turn {}: wait for its end or interrupt it", turn.map_or_else(|| "of its own".to_owned(), |turn| turn.to_string()))]
+    Busy {
+        /// The turn, where it is known.
+        turn: Option<TurnId>,
+    },
+    /// No turn is running.
+    #[error("the session runs no turn, so there is nothing to interrupt")]
+    Idle,
+    /// It cannot take requests in the state it is in.
+    #[error("the session is {status}{}", reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}")))]
+    NotRunning {
+        /// The state's name.
+        status: &'static str,
+        /// Why it is in that state.
+        reason: Option<String>,
+    },
+    /// Nothing waits for this answer.
+    #[error("no request {0:?} waits for an answer: it was answered, withdrawn, or never made")]
+    UnknownRequest(String),
+    /// No provider of that name.
+    #[error("there is no provider {name:?}; available: {}", known.join(", "))]
+    UnknownProvider {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The platform could not or would not.
+    #[error(transparent)]
+    Provider(#[from] provider::Error),
+    /// The agent server could not or would not.
+    #[error("{0}")]
+    Agent(#[from] AgentError),
+    /// The container ended while the agent server was waited for.
+    #[error("the container ended before its agent server answered{}", reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}")))]
+    ContainerEnded {
+        /// Why, if the platform knows.
+        reason: Option<String>,
+    },
+    /// The journal could not or would not.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The session was removed meanwhile.
+    #[error("the session was removed while it was being launched")]
+    Removed,
+    /// The whole application is ending.
+    #[error("the server is shutting down and takes no new sessions")]
+    ShuttingDown,
+}
+
+impl SessionError {
+    /// A stable name for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "session_not_found",
+            Self::Busy { .. } => "session_busy",
+            Self::Idle => "session_idle",
+            Self::NotRunning { .. } => "session_not_running",
+            Self::UnknownRequest(_) => "request_not_found",
+            Self::UnknownProvider { .. } => "provider_unknown",
+            Self::Provider(_) => "provider_error",
+            Self::Agent(_) => "agent_error",
+            Self::ContainerEnded { .. } => "container_ended",
+            Self::Journal(JournalError::CursorExpired { .. }) => "cursor_expired",
+            Self::Journal(JournalError::CursorInFuture { .. }) => "cursor_in_future",
+            Self::Journal(_) => "journal_error",
+            Self::Removed => "session_removed",
+            Self::ShuttingDown => "shutting_down",
+        }
+    }
+}
