@@ -103,7 +103,13 @@ pub(crate) fn build(order: &Order) -> Result<()> {
     for (name, value) in [(INPUTS_LABEL, &hash), (BASE_LABEL, &base)] {
         build.args(["--label", &format!("{name}={value}")]);
     }
-    command::run(build.arg("--file").arg(&dockerfile).arg(context.path()))
+    let before = docker::image_id(tag);
+    command::run(build.arg("--file").arg(&dockerfile).arg(context.path()))?;
+    if let Some(before) = before.filter(|before| docker::image_id(tag).as_ref() != Some(before)) {
+        // The engine refuses while a container still uses it: then it stays.
+        let _ = command::output(docker().args(["image", "rm", &before]));
+    }
+    Ok(())
 }
 
 /// Puts an executable file into the build context, without a second copy of its bytes where that is possible.
