@@ -1,1 +1,27 @@
-//! Stub.
+//! The AgCluster HTTP server: routes in, core calls out.
+//!
+//! A handler parses, calls [`agcluster_core`], and renders; nothing that an embedding application would have to write
+//! again lives here. [`router`] reads as the table of contents of the API, [`Settings`] as that of the configuration.
+
+mod app;
+mod auth;
+mod defaults;
+mod extract;
+mod logging;
+mod problem;
+mod projections;
+mod providers;
+mod readiness;
+mod routes;
+mod serve;
+mod settings;
+mod sse;
+
+pub use app::{AppState, router};
+pub use defaults::AgentDefaults;
+pub use logging::init as init_logging;
+pub use problem::{FieldProblem, Problem};
+pub use providers::providers;
+pub use readiness::Readiness;
+pub use serve::{Server, StartError};
+pub use settings::Settings;

@@ -1,0 +1,5 @@
+//! The journal in the shapes clients want.
+
+pub(crate) mod chat_frames;
+pub(crate) mod chat_json;
+pub(crate) mod native;

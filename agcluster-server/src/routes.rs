@@ -1,0 +1,10 @@
+//! The handlers, a file for each group of routes.
+
+pub(crate) mod answers;
+pub(crate) mod chat;
+pub(crate) mod configs;
+pub(crate) mod events;
+pub(crate) mod launch;
+pub(crate) mod meta;
+pub(crate) mod providers;
+pub(crate) mod sessions;

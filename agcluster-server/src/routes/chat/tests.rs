@@ -1,0 +1,66 @@
+use axum::http::HeaderValue;
+use serde_json::json;
+
+use super::*;
+
+fn accepts(accept: &'static str) -> bool {
+    wants_stream(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]))
+}
+
+#[test]
+fn a_stream_is_sent_unless_the_client_takes_none() {
+    assert!(wants_stream(&HeaderMap::new()));
+    assert!(accepts("text/event-stream"));
+    assert!(accepts("*/*"));
+    assert!(accepts("application/json, Text/Event-Stream;q=0.5"));
+    assert!(!accepts("application/json"));
+    assert!(!accepts("text/html"));
+}
+
+fn read(body: serde_json::Value) -> Result<Vec<PromptBlock>, Problem> {
+    prompt(serde_json::from_value(body).unwrap())
+}
+
+#[test]
+fn the_last_user_message_is_the_prompt() {
+    let body = json!({ "messages": [
+        { "role": "system", "content": "be kind" },
+        { "role": "user", "content": "first" },
+        { "role": "user", "content": "second", "name": "someone" },
+        { "role": "assistant", "content": "hm" },
+    ]});
+    assert_eq!(read(body).unwrap(), [PromptBlock::text("second")]);
+    assert_eq!(read(json!({ "message": "alone" })).unwrap(), [PromptBlock::text("alone")]);
+}
+
+#[test]
+fn pictures_are_parts_of_a_prompt() {
+    let body = json!({ "message": [
+        { "type": "text", "text": "what is this?" },
+        { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "aGk=" } },
+    ]});
+    let image = PromptBlock::Image { media_type: "image/png".into(), data: "aGk=".into() };
+    assert_eq!(read(body).unwrap(), [PromptBlock::text("what is this?"), image]);
+}
+
+#[test]
+fn a_prompt_without_words_is_refused() {
+    for body in [
+        json!({}),
+        json!({ "messages": [] }),
+        json!({ "message": "  " }),
+        json!({ "message": [] }),
+        json!({ "messages": [{ "role": "system", "content": "x" }] }),
+    ] {
+        let problem = read(body.clone()).unwrap_err();
+        assert_eq!(problem.code, "no_user_message", "{body}");
+    }
+}
+
+#[test]
+fn both_spellings_of_the_session_count() {
+    for name in ["sessionId", "session_id"] {
+        let request: ChatRequest = serde_json::from_value(json!({ name: "conv-1" })).unwrap();
+        assert_eq!(request.session_id.as_deref(), Some("conv-1"));
+    }
+}

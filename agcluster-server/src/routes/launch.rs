@@ -1,0 +1,117 @@
+//! Launching a session.
+
+use std::sync::Arc;
+
+use agcluster_core::config::{AgentConfig, McpEnv};
+use agcluster_core::protocol::{DriverKind, ModelAccess, Secret};
+use agcluster_core::session::{AgentSpec, Launch, Owner, SessionInfo};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::auth::Bearer;
+use crate::extract::Json;
+use crate::settings::model_base_url;
+use crate::{AppState, Problem};
+
+/// The body of `POST /api/agents/launch`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LaunchRequest {
+    /// The key of the model API; it also is what opens the session from now on. May be sent as bearer token instead.
+    api_key: Option<Secret>,
+    /// A configuration of the server's.
+    config_id: Option<String>,
+    /// Or one brought along.
+    config: Option<Value>,
+    /// Where; the server's default when absent.
+    provider: Option<String>,
+    /// Credentials of MCP servers: server → name → value.
+    mcp_env: Option<McpEnv>,
+    /// Another base URL of the model API.
+    base_url: Option<String>,
+}
+
+/// `POST /api/agents/launch`: answers when the agent is ready for its first prompt.
+pub(crate) async fn launch(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Json(request): Json<LaunchRequest>,
+) -> Result<axum::Json<Value>, Problem> {
+    let key = request
+        .api_key
+        .filter(|key| !key.expose().trim().is_empty())
+        .or_else(|| Bearer::from_headers(&headers).map(|Bearer(key)| key))
+        .ok_or_else(|| {
+            let detail = "api_key is missing: send the key of the model API in the body, or as bearer token";
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "api_key_missing", detail)
+        })?;
+    let (config_id, config, mut warnings) = configuration(&state, request.config_id, request.config)?;
+    let base_url = match request.base_url {
+        Some(url) => model_base_url(&url)
+            .map_err(|why| Problem::bad_request("base_url_invalid", format!("base_url {why}")))?,
+        None => state.defaults.model_base_url.clone(),
+    };
+    let launch = config.to_options(&request.mcp_env.unwrap_or_default(), &state.defaults.agent)?;
+    warnings.extend(launch.warnings.iter().map(ToString::to_string));
+    let calls_model = config.driver != DriverKind::Scripted;
+    let session = state
+        .sessions
+        .launch(Launch {
+            config_id,
+            agent: AgentSpec {
+                driver: config.driver,
+                options: launch.options,
+                resources: state.defaults.fill(config.resources()),
+                image: config.image.clone(),
+            },
+            owner: Owner::of(&key),
+            provider: request.provider,
+            model_access: calls_model.then(|| ModelAccess { base_url, api_key: key }),
+            warnings,
+        })
+        .await?;
+    Ok(axum::Json(render(&session.info())))
+}
+
+fn configuration(
+    state: &AppState,
+    id: Option<String>,
+    inline: Option<Value>,
+) -> Result<(String, Arc<AgentConfig>, Vec<String>), Problem> {
+    match (id, inline) {
+        (Some(id), None) => Ok((id.clone(), state.configs.get(&id)?, Vec::new())),
+        (None, Some(mut document)) => {
+            let id = format!("inline-{}", &Uuid::new_v4().simple().to_string()[..11]);
+            if let Some(fields) = document.as_object_mut() {
+                // A configuration that is used once needs no name.
+                fields.entry("id").or_insert_with(|| id.clone().into());
+                fields.entry("name").or_insert_with(|| "Inline".into());
+            }
+            let read = AgentConfig::from_json(document)?;
+            let warnings = read.warnings.iter().map(ToString::to_string).collect();
+            Ok((id, Arc::new(read.config), warnings))
+        }
+        (Some(_), Some(_)) => {
+            Err(Problem::bad_request("config_ambiguous", "send either config_id or config, not both"))
+        }
+        (None, None) => {
+            Err(Problem::bad_request("config_missing", "Either config_id or config must be provided"))
+        }
+    }
+}
+
+fn render(info: &SessionInfo) -> Value {
+    json!({
+        "session_id": info.id,
+        "agent_id": info.agent_id,
+        "config_id": info.config_id,
+        "provider": info.provider,
+        "status": info.state.status.as_str(),
+        "message": format!("Agent launched successfully from configuration {}", info.config_id),
+        "agent": info.agent,
+        "warnings": info.warnings,
+        "timings": info.timings,
+    })
+}

@@ -1,0 +1,226 @@
+//! The server's configuration: command line and environment.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use agcluster_core::config::AgentDefaults as Agent;
+use agcluster_core::protocol::{PermissionMode, Secret, SystemPrompt};
+use agcluster_core::provider::{Resources, parse_size};
+use agcluster_core::session::IdlePolicy;
+use clap::Parser;
+use url::Url;
+
+use crate::AgentDefaults;
+
+/// Runs coding agents in containers, behind one HTTP API.
+///
+/// Every option can be given in the environment or in a file named .env in the working directory; the command line wins
+/// over the environment, and that over the file.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "agcluster-server", version, max_term_width = 110)]
+pub struct Settings {
+    /// The address to listen on
+    #[arg(long, env = "API_HOST", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, env = "API_PORT", default_value_t = 8000)]
+    pub port: u16,
+
+    /// Write the port that is listened on into this file, once it is
+    #[arg(long, env = "API_PORT_FILE", value_name = "FILE")]
+    pub port_file: Option<PathBuf>,
+
+    /// The provider of launches that name none
+    #[arg(long, env = "CONTAINER_PROVIDER", default_value = "docker")]
+    pub container_provider: String,
+
+    /// Further providers that launches may name, comma-separated
+    #[arg(long, env = "AGCLUSTER_PROVIDERS", value_delimiter = ',')]
+    pub providers: Vec<String>,
+
+    /// The folder with a PROVIDER.yaml for each provider that is configured otherwise than by default
+    #[arg(long, env = "AGCLUSTER_PROVIDER_CONFIGS", default_value = "configs/providers")]
+    pub provider_configs: PathBuf,
+
+    /// Folders with agent configurations, the first one winning; the presets are always there
+    #[arg(long, env = "AGCLUSTER_AGENT_CONFIGS", value_delimiter = ',', default_value = "configs/agents")]
+    pub agent_configs: Vec<PathBuf>,
+
+    /// The image of agent containers
+    #[arg(long, env = "AGENT_IMAGE", default_value = "agcluster/agent:latest")]
+    pub agent_image: String,
+
+    /// The Docker network that agent containers are put into
+    #[arg(long, env = "DOCKER_NETWORK", default_value = "agcluster")]
+    pub docker_network: String,
+
+    /// Web origins that may call from a browser, comma-separated
+    #[arg(
+        long,
+        env = "ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        default_value = "http://localhost:3000,http://localhost:8000"
+    )]
+    pub allowed_origins: Vec<String>,
+
+    /// The base URL of the model API
+    #[arg(long, env = "ANTHROPIC_BASE_URL", default_value = "https://api.anthropic.com", value_parser = model_base_url)]
+    pub anthropic_base_url: String,
+
+    /// Under which name containers are labelled; what an earlier run under this name left behind is removed at start.
+    /// Two servers on one platform need two names [default: the host's name and the port]
+    #[arg(long, env = "AGCLUSTER_CLUSTER")]
+    pub cluster: Option<String>,
+
+    /// What the tokens of all containers follow from; random when absent
+    #[arg(long, env = "AGCLUSTER_SECRET", hide_env_values = true, value_parser = secret)]
+    pub secret: Option<Secret>,
+
+    /// Processor time of containers whose configuration says nothing, in millionths of a processor (100000 is one)
+    #[arg(long, env = "CONTAINER_CPU_QUOTA", default_value_t = 200_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub container_cpu_quota: u64,
+
+    /// Memory of containers whose configuration says nothing
+    #[arg(long, env = "CONTAINER_MEMORY_LIMIT", default_value = "4g", value_parser = size)]
+    pub container_memory_limit: u64,
+
+    /// Workspace storage of containers whose configuration says nothing, where the platform can limit it
+    #[arg(long, env = "CONTAINER_STORAGE_LIMIT", value_parser = size)]
+    pub container_storage_limit: Option<u64>,
+
+    /// The system prompt of configurations that have none
+    #[arg(long, env = "DEFAULT_SYSTEM_PROMPT")]
+    pub default_system_prompt: Option<String>,
+
+    /// The tools of configurations that name none, comma-separated
+    #[arg(
+        long,
+        env = "DEFAULT_ALLOWED_TOOLS",
+        value_delimiter = ',',
+        default_value = "Bash,Read,Write,Grep"
+    )]
+    pub default_allowed_tools: Vec<String>,
+
+    /// The permission mode of configurations that name none: default, acceptEdits, plan or bypassPermissions
+    #[arg(long, env = "DEFAULT_PERMISSION_MODE", default_value = "acceptEdits", value_parser = permission_mode)]
+    pub default_permission_mode: PermissionMode,
+
+    /// The most model calls in one turn, for configurations that say nothing
+    #[arg(long, env = "DEFAULT_MAX_TURNS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub default_max_turns: Option<u32>,
+
+    /// Remove a session that has been idle for so many seconds; 0 for never
+    #[arg(long, env = "SESSION_IDLE_TIMEOUT", default_value_t = 1800)]
+    pub session_idle_timeout: u64,
+
+    /// Remove a session that is so many seconds old, whatever it is doing; 0 for never
+    #[arg(long, env = "SESSION_MAX_LIFETIME", default_value_t = 0)]
+    pub session_max_lifetime: u64,
+
+    /// How often to look for sessions to remove, in seconds
+    #[arg(long, env = "SESSION_CLEANUP_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub session_cleanup_interval: u64,
+
+    /// What to log: trace, debug, info, warn, error, or a filter such as info,agcluster_core=debug
+    #[arg(long, env = "LOG_LEVEL", default_value = "info")]
+    pub log_level: String,
+
+    /// Log one JSON object a line
+    #[arg(long, env = "LOG_JSON")]
+    pub log_json: bool,
+}
+
+impl Settings {
+    /// When sessions are removed.
+    pub fn idle_policy(&self) -> IdlePolicy {
+        let seconds = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
+        IdlePolicy {
+            idle_timeout: seconds(self.session_idle_timeout),
+            max_lifetime: seconds(self.session_max_lifetime),
+            interval: Duration::from_secs(self.session_cleanup_interval),
+        }
+    }
+
+    /// What a launch gets where its configuration says nothing.
+    pub fn agent_defaults(&self) -> AgentDefaults {
+        AgentDefaults {
+            agent: Agent {
+                allowed_tools: self.default_allowed_tools.clone(),
+                system_prompt: self.default_system_prompt.clone().map(SystemPrompt::Text),
+                permission_mode: self.default_permission_mode,
+                max_turns: self.default_max_turns,
+                ..Agent::default()
+            },
+            resources: Resources {
+                cpu_millis: Some(self.container_cpu_quota / 100),
+                memory_bytes: Some(self.container_memory_limit),
+                storage_bytes: self.container_storage_limit,
+                pids: None,
+            },
+            image: self.agent_image.clone(),
+            model_base_url: self.anthropic_base_url.clone(),
+        }
+    }
+}
+
+fn size(text: &str) -> Result<u64, String> {
+    parse_size(text).map_err(|error| error.to_string())
+}
+
+fn secret(text: &str) -> Result<Secret, String> {
+    if text.len() < 16 {
+        return Err("is too short: use at least 16 characters".to_owned());
+    }
+    Ok(Secret::new(text))
+}
+
+fn permission_mode(text: &str) -> Result<PermissionMode, String> {
+    serde_json::from_value(text.into()).map_err(|_| {
+        "is no permission mode: write default, acceptEdits, plan or bypassPermissions".to_owned()
+    })
+}
+
+/// Checks a base URL of the model API and takes the slash from its end.
+pub(crate) fn model_base_url(text: &str) -> Result<String, String> {
+    let url: Url = text.parse().map_err(|_| "is no URL: write http(s)://host[:port]".to_owned())?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || !plain {
+        return Err(
+            "must be http(s)://host[:port][/path], without user, password, query or fragment".to_owned()
+        );
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Settings::command().debug_assert();
+    }
+
+    #[test]
+    fn a_base_url_is_checked() {
+        assert_eq!(model_base_url("https://api.anthropic.com/").unwrap(), "https://api.anthropic.com");
+        assert_eq!(model_base_url("http://10.0.0.1:4000/proxy").unwrap(), "http://10.0.0.1:4000/proxy");
+        for bad in ["", "api.anthropic.com", "ftp://x", "http://u:p@x", "http://x?y=1", "file:///etc/passwd"]
+        {
+            assert!(model_base_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_secret_is_not_printed() {
+        let settings = Settings::parse_from(["agcluster-server", "--secret", "sixteen-characters-and-more"]);
+        assert!(!format!("{settings:?}").contains("sixteen"));
+    }
+}

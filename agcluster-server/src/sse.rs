@@ -1,0 +1,67 @@
+//! Server-sent events: frames that were rendered already, and a comment where there is silence.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+
+/// After so much silence a comment is sent, so that no proxy takes the stream for dead.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT_COMMENT: &[u8] = b": heartbeat\n\n";
+
+/// The frame of one event: `id` and one line of data. JSON has no raw line breaks, so one line is enough.
+pub(crate) fn frame(id: Option<u64>, data: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(data.len() + 32);
+    if let Some(id) = id {
+        frame.put_slice(format!("id: {id}\n").as_bytes());
+    }
+    frame.put_slice(b"data: ");
+    frame.put_slice(data);
+    frame.put_slice(b"\n\n");
+    frame.freeze()
+}
+
+/// A response that streams frames.
+pub(crate) fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+    let body = Body::from_stream(with_heartbeat(frames).map(Ok::<_, Infallible>));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    (headers, body).into_response()
+}
+
+fn with_heartbeat(frames: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream<Item = Bytes> + Send {
+    futures::stream::unfold(frames.boxed(), |mut frames| async move {
+        match tokio::time::timeout(HEARTBEAT, frames.next()).await {
+            Ok(frame) => Some((frame?, frames)),
+            Err(_) => Some((Bytes::from_static(HEARTBEAT_COMMENT), frames)),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_has_id_and_data() {
+        assert_eq!(frame(Some(7), b"{}"), "id: 7\ndata: {}\n\n");
+        assert_eq!(frame(None, b"[DONE]"), "data: [DONE]\n\n");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_filled_with_comments_and_loses_nothing() {
+        let late = futures::stream::once(async {
+            tokio::time::sleep(HEARTBEAT * 2 + Duration::from_secs(1)).await;
+            frame(Some(1), b"x")
+        });
+        let frames: Vec<Bytes> = with_heartbeat(late).collect().await;
+        assert_eq!(frames, [HEARTBEAT_COMMENT, HEARTBEAT_COMMENT, &b"id: 1\ndata: x\n\n"[..]]);
+    }
+}
