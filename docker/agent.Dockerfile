@@ -17,9 +17,9 @@ FROM ${BASE}
 
 ENV LANG=C.UTF-8
 
-RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get upgrade --yes \
- && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+RUN apt-get -qq update \
+ && DEBIAN_FRONTEND=noninteractive apt-get -qq upgrade --yes \
+ && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
       ca-certificates curl git procps python3 python3-venv ripgrep \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 
@@ -35,8 +35,8 @@ COPY claude /usr/local/bin/claude
 ARG VARIANT=default
 RUN case "${VARIANT}" in \
       default) ;; \
-      data) apt-get update \
-         && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+      data) apt-get -qq update \
+         && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends \
               python3-matplotlib python3-numpy python3-openpyxl python3-pandas \
          && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/* ;; \
       *) echo "there is no variant ${VARIANT}: use default or data" >&2; exit 1 ;; \

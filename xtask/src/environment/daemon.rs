@@ -37,9 +37,8 @@ pub(crate) fn start(ready: impl FnMut() -> bool) -> Result<()> {
         }
     }
     let log = File::create(LOG).with_context(|| format!("cannot write {LOG}"))?;
-    // A session of its own: the end of this terminal is not the end of the engine.
-    let mut dockerd = command::system("setsid");
-    dockerd.arg("dockerd").stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    let mut dockerd = command::system("dockerd");
+    dockerd.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     let mut running = Running::start(&mut dockerd, || ())?;
     match running.wait_until(LIMIT, ready) {
         Ok(()) => {

@@ -58,7 +58,13 @@ fn advice(missing: &[&str]) -> String {
 fn apt() -> Command {
     let mut apt = command::system("apt-get");
     // A machine that has just been started may still be busy with its own updates.
-    apt.env("DEBIAN_FRONTEND", "noninteractive").args(["--quiet", "-o", "DPkg::Lock::Timeout=300"]);
+    apt.env("DEBIAN_FRONTEND", "noninteractive").args([
+        "-qq",
+        "-o",
+        "DPkg::Lock::Timeout=300",
+        "-o",
+        "Dpkg::Use-Pty=0",
+    ]);
     apt
 }
 
