@@ -9,10 +9,10 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
-use crate::agent;
 use crate::command::{self, announce};
 use crate::docker::{self, docker};
 use crate::environment::{base_image, claude, engine};
+use crate::programs::Programs;
 use crate::workspace;
 use inputs::Inputs;
 
@@ -58,14 +58,13 @@ pub(crate) struct Order {
     pub(crate) fresh: bool,
 }
 
-/// Makes sure that the agent image is there and up to date.
+/// Makes sure that the agent image is there and up to date, and answers the programs that are in it.
 ///
 /// # Errors
 /// Says what to install or do when something is missing; or when the build fails.
-pub(crate) fn build(order: &Order) -> Result<()> {
+pub(crate) fn build(order: &Order) -> Result<Programs> {
     engine::require()?;
-    let claude = claude::require()?;
-    let agent = agent::build()?;
+    let programs = Programs::require()?;
     let tag = order.variant.tag();
     // An operator who chose a base once need not repeat it.
     let before = docker::image_label(tag, BASE_LABEL).filter(|base| docker::image_id(base).is_some());
@@ -73,8 +72,8 @@ pub(crate) fn build(order: &Order) -> Result<()> {
     let dockerfile = workspace::root().join("docker/agent.Dockerfile");
 
     let inputs = Inputs {
-        dockerfile: fs::read(&dockerfile).with_context(|| format!("cannot read {}", dockerfile.display()))?,
-        agent: fs::read(&agent).with_context(|| format!("cannot read {}", agent.display()))?,
+        dockerfile: read(&dockerfile)?,
+        agent: read(&programs.agent)?,
         agent_version: workspace::version_of("agcluster-agent")?,
         claude_version: claude::VERSION,
         base: docker::image_id(&base).with_context(|| format!("there is no image {base}"))?,
@@ -82,13 +81,13 @@ pub(crate) fn build(order: &Order) -> Result<()> {
     };
     let hash = inputs.hash();
     if !order.fresh && docker::image_label(tag, INPUTS_LABEL).as_deref() == Some(&hash) {
-        return Ok(());
+        return Ok(programs);
     }
 
     announce(&format!("Building {tag} on {base}"));
     let context = tempfile::Builder::new().prefix("image-context-").tempdir_in(workspace::target()?)?;
-    put(&agent, &context.path().join("agcluster-agent"))?;
-    put(&claude, &context.path().join("claude"))?;
+    put(&programs.agent, &context.path().join("agcluster-agent"))?;
+    put(&programs.claude, &context.path().join("claude"))?;
     let mut build = docker();
     // The host's network: where Debian packages are reached from is the host's affair.
     build.args(["build", "--network", "host", "--force-rm", "--tag", tag]);
@@ -109,7 +108,11 @@ pub(crate) fn build(order: &Order) -> Result<()> {
         // The engine refuses while a container still uses it: then it stays.
         let _ = command::output(docker().args(["image", "rm", &before]));
     }
-    Ok(())
+    Ok(programs)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 /// Puts an executable file into the build context, without a second copy of its bytes where that is possible.

@@ -11,6 +11,7 @@ mod demo;
 mod docker;
 mod environment;
 mod image;
+mod programs;
 mod running;
 mod server;
 mod workspace;
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
         Command::Test { filter } => return checks::run(&filter),
         Command::Up { server } => server::up(&server),
         Command::Demo => demo::run(),
-        Command::Image { variant, base, fresh } => image::build(&Order { variant, base, fresh }),
+        Command::Image { variant, base, fresh } => image::build(&Order { variant, base, fresh }).map(drop),
         Command::Agent => agent::build().map(|path| println!("{}", path.display())),
         Command::Bench { arguments } => checks::bench(&arguments),
     };

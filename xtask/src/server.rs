@@ -5,9 +5,10 @@ use std::os::unix::process::CommandExt;
 use anyhow::Result;
 
 use crate::command::announce;
-use crate::environment::claude;
+use crate::environment::engine;
 use crate::image::{self, Order};
-use crate::{agent, workspace};
+use crate::programs::Programs;
+use crate::workspace;
 
 /// Name of the server's package and program.
 pub(crate) const NAME: &str = "agcluster-server";
@@ -32,14 +33,11 @@ pub(crate) fn up(arguments: &[String]) -> Result<()> {
 pub(crate) fn prepare() -> Result<()> {
     match std::env::var("CONTAINER_PROVIDER").as_deref() {
         // Agents that are children of the server need the two programs, and no container.
-        Ok("process") => {
-            claude::require()?;
-            agent::build()?;
-        }
+        Ok("process") => drop(Programs::require()?),
         Ok("memory") => {}
         // Somebody who names an image of their own brings it.
-        _ if std::env::var_os("AGENT_IMAGE").is_some() => crate::environment::engine::require()?,
-        _ => image::build(&Order::default())?,
+        _ if std::env::var_os("AGENT_IMAGE").is_some() => engine::require()?,
+        _ => drop(image::build(&Order::default())?),
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::command::{self, announce};
 use crate::environment::{cargo_deny, packages};
 use crate::image::{self, Order};
+use crate::programs::Programs;
 use crate::workspace;
 use totals::Totals;
 
@@ -37,11 +38,13 @@ pub(crate) fn run(filter: &[String]) -> ExitCode {
         );
     }
     // Tests in containers would only repeat, each in its way, what is missing here.
-    if run.step("environment", |_| environment()) && run.step("build", |_| build()) {
-        run.step("tests", |totals| tests(&["--lib", "--bins", "--tests"], filter, totals));
+    if let Some(programs) = run.step("environment", |_| environment())
+        && run.step("build", |_| build()).is_some()
+    {
+        run.step("tests", |totals| tests(&["--lib", "--bins", "--tests"], filter, &programs, totals));
         if filter.is_empty() {
-            run.step("documentation tests", |totals| tests(&["--doc"], &[], totals));
-            run.step("the example embed", |_| example("embed"));
+            run.step("documentation tests", |totals| tests(&["--doc"], &[], &programs, totals));
+            run.step("the example embed", |_| example("embed", &programs));
         }
     }
     run.finish()
@@ -49,14 +52,14 @@ pub(crate) fn run(filter: &[String]) -> ExitCode {
 
 impl Run {
     /// Runs a step; a failed one keeps none of the others from telling what it finds.
-    fn step(&mut self, name: &'static str, step: impl FnOnce(&mut Totals) -> Result<()>) -> bool {
+    fn step<T>(&mut self, name: &'static str, step: impl FnOnce(&mut Totals) -> Result<T>) -> Option<T> {
         announce(&format!("Checking: {name}"));
         match step(&mut self.totals) {
-            Ok(()) => true,
+            Ok(outcome) => Some(outcome),
             Err(error) => {
                 eprintln!("{error:#}");
                 self.failed.push(name);
-                false
+                None
             }
         }
     }
@@ -87,7 +90,7 @@ fn licences() -> Result<()> {
 }
 
 /// What the tests use: an engine, the agent image, programs on this machine.
-fn environment() -> Result<()> {
+fn environment() -> Result<Programs> {
     packages::require(packages::FOR_TESTS)?;
     image::build(&Order::default())
 }
@@ -97,9 +100,16 @@ fn build() -> Result<()> {
 }
 
 /// Runs tests, shows what they write and adds up their results.
-fn tests(targets: &[&str], filter: &[String], totals: &mut Totals) -> Result<()> {
+fn tests(targets: &[&str], filter: &[String], programs: &Programs, totals: &mut Totals) -> Result<()> {
     let mut cargo = workspace::cargo();
-    cargo.arg("test").args(EVERYTHING).arg("--no-fail-fast").args(targets).arg("--").args(filter);
+    cargo
+        .envs(programs.environment())
+        .arg("test")
+        .args(EVERYTHING)
+        .arg("--no-fail-fast")
+        .args(targets)
+        .arg("--")
+        .args(filter);
     let mut running =
         cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let mut output = BufReader::new(running.stdout.take().context("cargo has no output")?);
@@ -124,9 +134,9 @@ fn tests(targets: &[&str], filter: &[String], totals: &mut Totals) -> Result<()>
 }
 
 /// Runs an example that the build step has left in its place.
-fn example(name: &str) -> Result<()> {
+fn example(name: &str, programs: &Programs) -> Result<()> {
     let program = workspace::target()?.join("debug/examples").join(name);
-    command::run(Command::new(program).current_dir(workspace::root()))
+    command::run(Command::new(program).envs(programs.environment()).current_dir(workspace::root()))
 }
 
 /// Runs the benchmark, which is a program of its own.
@@ -134,8 +144,9 @@ fn example(name: &str) -> Result<()> {
 /// # Errors
 /// When something it needs is missing, or it fails.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    image::build(&Order::default())?;
+    let programs = image::build(&Order::default())?;
     let mut cargo = workspace::cargo();
+    cargo.envs(programs.environment());
     cargo.args(["run", "--locked", "--release", "--package", "agcluster-tests", "--bin", "bench", "--"]);
     command::run(cargo.args(arguments))
 }
