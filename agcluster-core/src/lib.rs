@@ -8,6 +8,7 @@
 //! `examples/embed.rs` launches an agent, chats with it and stops it.
 
 pub mod agent;
+pub mod config;
 mod hex;
 pub mod journal;
 pub mod provider;

@@ -14,9 +14,9 @@ use super::{document, wire, yaml};
 
 /// An agent configuration: what an agent is called, what it may do and how much it may use.
 ///
-/// It is read from YAML or JSON by [`from_yaml`](Self::from_yaml) and [`from_json`](Self::from_json), which are the
-/// only ways in, so that nothing is used that was not checked. It serialises to its JSON document with every field,
-/// nulls included, and reading that gives the same configuration again.
+/// It is read from YAML or JSON by [`from_yaml`](Self::from_yaml) and [`from_json`](Self::from_json), which check
+/// it; whoever makes or changes one in code calls [`validate`](Self::validate). It serialises to its JSON document with
+/// every field, nulls included, and reading that gives the same configuration again.
 ///
 /// `Debug` hides the values of environment variables and headers; the document shows them, because it is what the
 /// user wrote. A credential does not belong there: write `${NAME}` and give the value at launch.
@@ -106,6 +106,17 @@ impl AgentConfig {
     /// Every problem of the document, each with its field.
     pub fn from_json(document: Value) -> Result<ReadConfig, ConfigError> {
         document::read(&document.into())
+    }
+
+    /// Checks a configuration that was made or changed in code, and gives its warnings.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json).
+    pub fn validate(&self) -> Result<Vec<FieldProblem>, ConfigError> {
+        let document = serde_json::to_value(self).map_err(|_| {
+            ConfigError::one(FieldProblem::sentence("", "the configuration cannot be written as JSON"))
+        })?;
+        Self::from_json(document).map(|read| read.warnings)
     }
 
     /// What a list of configurations shows of this one.

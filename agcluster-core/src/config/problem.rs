@@ -88,7 +88,7 @@ impl ConfigError {
         Self { problems: vec![problem] }
     }
 
-    /// The problems, in the order of the document's fields.
+    /// The problems, in the order of a YAML document's lines, of the format's fields for JSON.
     pub fn problems(&self) -> &[FieldProblem] {
         &self.problems
     }

@@ -42,9 +42,8 @@ impl<'n> Object<'n> {
     /// All entries that are not empty.
     pub(super) fn fields(&self) -> impl Iterator<Item = (&'n str, Field<'n>)> {
         let entries = self.entries.iter().filter(|entry| entry.value.kind != Kind::Null);
-        entries.map(|entry| {
-            (entry.key.as_str(), Field { path: self.path.key(&entry.key), node: &entry.value })
-        })
+        entries
+            .map(|entry| (entry.key.as_str(), Field { path: self.path.key(&entry.key), node: &entry.value }))
     }
 }
 
@@ -82,7 +81,7 @@ impl Reader {
         for entry in object.entries {
             if entry.value.kind != Kind::Null && !known.contains(&entry.key.as_str()) {
                 let hint = did_you_mean(&entry.key, known.iter().copied());
-                let predicate = format_args!("is not a field of a configuration and has no effect{hint}");
+                let predicate = format_args!("is not a known field and has no effect{hint}");
                 let warning = FieldProblem::new(&object.path.key(&entry.key), predicate);
                 self.warn(warning.at(entry.key_position));
             }
@@ -134,17 +133,22 @@ impl Reader {
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         if found.is_none() {
             let list = words.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+            let choice = if words.len() > 1 { "one of " } else { "" };
             let hint = did_you_mean(text, words.iter().map(|(word, _)| *word));
-            self.problem(field, format_args!("must be one of {list}, not {}{hint}", quoted(text)));
+            self.problem(field, format_args!("must be {choice}{list}, not {}{hint}", quoted(text)));
         }
         found
     }
 
     /// A whole number within bounds.
-    pub(super) fn integer(&mut self, field: &Field<'_>, bounds: std::ops::RangeInclusive<i64>) -> Option<i64> {
+    pub(super) fn integer(
+        &mut self,
+        field: &Field<'_>,
+        bounds: std::ops::RangeInclusive<i64>,
+    ) -> Option<i64> {
         match field.node.kind {
             Kind::Integer(number) if bounds.contains(&number) => return Some(number),
-            Kind::Integer(_) => self.problem(
+            Kind::Integer(_) | Kind::Number => self.problem(
                 field,
                 format_args!("must be a whole number from {} to {}", bounds.start(), bounds.end()),
             ),
@@ -188,8 +192,6 @@ impl Reader {
     ) -> BTreeMap<String, T> {
         let object = self.object(field);
         let fields = object.iter().flat_map(Object::fields);
-        fields
-            .filter_map(|(key, field)| Some((key.to_owned(), entry(self, key, &field)?)))
-            .collect()
+        fields.filter_map(|(key, field)| Some((key.to_owned(), entry(self, key, &field)?))).collect()
     }
 }

@@ -55,17 +55,19 @@ pub(super) fn fault(tool: &str) -> Option<String> {
     }
     (!BUILT_IN_TOOLS.contains(&tool)).then(|| {
         let hint = did_you_mean(tool, BUILT_IN_TOOLS);
-        let known = BUILT_IN_TOOLS.join(", ");
-        format!("is {}, but must be one of {known} or mcp__<server>__<tool>{hint}", quoted(tool))
+        if hint.is_empty() {
+            let known = BUILT_IN_TOOLS.join(", ");
+            return format!("is {}, but must be one of {known} or mcp__<server>__<tool>", quoted(tool));
+        }
+        format!("is {}, which is no tool{hint}", quoted(tool))
     })
 }
 
 /// Whether this names a tool of an MCP server that is not among the given ones.
 pub(super) fn is_of_unknown_server<'s>(tool: &str, mut servers: impl Iterator<Item = &'s str>) -> bool {
     let Some(rest) = tool.strip_prefix(MCP_PREFIX) else { return false };
-    !servers.any(|server| {
-        rest.strip_prefix(server).is_some_and(|tail| tail.is_empty() || tail.starts_with("__"))
-    })
+    !servers
+        .any(|server| rest.strip_prefix(server).is_some_and(|tail| tail.is_empty() || tail.starts_with("__")))
 }
 
 #[cfg(test)]

@@ -4,9 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use agcluster_protocol::{
-    McpServer, PresetName, PresetTag, Secret, SubAgent, SubAgentModel, SystemPrompt,
-};
+use agcluster_protocol::{McpServer, PresetName, PresetTag, Secret, SubAgent, SubAgentModel, SystemPrompt};
 use serde::{Serialize, Serializer};
 
 pub(super) fn tools<S: Serializer>(tools: &Option<Vec<String>>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -40,19 +38,9 @@ pub(super) fn mcp_servers<S: Serializer>(
     #[derive(Serialize)]
     #[serde(tag = "type", rename_all = "snake_case")]
     enum Server<'a> {
-        Stdio {
-            command: &'a str,
-            args: Option<&'a Vec<String>>,
-            env: Option<&'a BTreeMap<String, Secret>>,
-        },
-        Sse {
-            url: &'a str,
-            headers: Option<&'a BTreeMap<String, Secret>>,
-        },
-        Http {
-            url: &'a str,
-            headers: Option<&'a BTreeMap<String, Secret>>,
-        },
+        Stdio { command: &'a str, args: Option<&'a Vec<String>>, env: Option<&'a BTreeMap<String, Secret>> },
+        Sse { url: &'a str, headers: Option<&'a BTreeMap<String, Secret>> },
+        Http { url: &'a str, headers: Option<&'a BTreeMap<String, Secret>> },
     }
 
     fn some(map: &BTreeMap<String, Secret>) -> Option<&BTreeMap<String, Secret>> {

@@ -1,8 +1,11 @@
 //! YAML text to a tree, with little trust: strict booleans, no duplicate keys, and a budget that a real
 //! configuration never touches and an expansion bomb always does.
 
+use std::borrow::Cow;
+
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::DuplicateKeyPolicy;
-use serde_saphyr::{MessageFormatter, Options, Spanned, UserMessageFormatter};
+use serde_saphyr::{Error, MessageFormatter, Options, Spanned, UserMessageFormatter};
 
 use super::node::{Kind, Node};
 use super::problem::{ConfigError, FieldProblem, Position};
@@ -56,8 +59,24 @@ pub(super) fn parse(text: &str) -> Result<Node, ConfigError> {
                 column: u32::try_from(location.column()).ok()?,
             })
         });
-        let reason = UserMessageFormatter.format_message(error.without_snippet());
-        let message = format!("the document is not valid YAML: {reason}");
+        let message = format!("the document is not valid YAML: {}", reason(error.without_snippet()));
         ConfigError::one(FieldProblem::sentence("", message).at(position.filter(|at| at.line > 0)))
     })
+}
+
+/// What is wrong, in words for the author of the document.
+fn reason(error: &Error) -> Cow<'_, str> {
+    match error {
+        Error::Budget { breach: BudgetBreach::Documents { .. }, .. } | Error::MultipleDocuments { .. } => {
+            "it holds more than one document; keep one of them".into()
+        }
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            "it is deeper, longer or more repetitive than any configuration; make it smaller".into()
+        }
+        Error::Unexpected { expected: "string scalar", .. } => "a key must be a plain text".into(),
+        error => UserMessageFormatter.format_message(error),
+    }
 }
