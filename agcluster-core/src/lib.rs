@@ -9,6 +9,8 @@
 
 pub mod agent;
 pub mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod hex;
 pub mod journal;
 pub mod provider;

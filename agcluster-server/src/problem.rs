@@ -212,9 +212,7 @@ impl From<ConfigLookupError> for Problem {
     fn from(error: ConfigLookupError) -> Self {
         let detail = error.to_string();
         match error {
-            ConfigLookupError::NotFound(_) => {
-                Self::new(StatusCode::NOT_FOUND, "config_not_found", detail)
-            }
+            ConfigLookupError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "config_not_found", detail),
             ConfigLookupError::Invalid { error, .. } => Self { detail, ..error.into() },
             _ => Self::bad_request("config_invalid", detail),
         }

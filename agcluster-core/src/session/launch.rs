@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::session_handle::LaunchFacts;
 use super::{Owner, Result, Session, SessionError, Status, pump};
 use crate::agent::{AgentClient, TokenKey, wait_until_healthy};
+use crate::config::{AgentConfig, LaunchOptions};
 use crate::journal::Entry;
 use crate::provider::{
     Container, ContainerSpec, ContainerState, DestroyOptions, ErrorKind, Labels, ListFilter, Resources,
@@ -37,6 +38,26 @@ pub struct Launch {
     pub model_access: Option<ModelAccess>,
     /// What to tell whoever launched it, besides what the provider has to say.
     pub warnings: Vec<String>,
+}
+
+impl Launch {
+    /// A launch of a configuration on the default provider, for an agent that calls no model. Change the fields for
+    /// more.
+    pub fn new(config: &AgentConfig, launch: LaunchOptions, owner: Owner) -> Self {
+        Self {
+            config_id: config.id.clone(),
+            agent: AgentSpec {
+                driver: config.driver,
+                options: launch.options,
+                resources: config.resources(),
+                image: config.image.clone(),
+            },
+            owner,
+            provider: None,
+            model_access: None,
+            warnings: launch.warnings.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 /// What to run and in what.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agcluster_core::config::{AgentConfig, McpEnv};
 use agcluster_core::protocol::{DriverKind, ModelAccess, Secret};
-use agcluster_core::session::{AgentSpec, Launch, Owner, SessionInfo};
+use agcluster_core::session::{Launch, Owner, SessionInfo};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -53,25 +53,16 @@ pub(crate) async fn launch(
             .map_err(|why| Problem::bad_request("base_url_invalid", format!("base_url {why}")))?,
         None => state.defaults.model_base_url.clone(),
     };
-    let launch = config.to_options(&request.mcp_env.unwrap_or_default(), &state.defaults.agent)?;
-    warnings.extend(launch.warnings.iter().map(ToString::to_string));
+    let options = config.to_options(&request.mcp_env.unwrap_or_default(), &state.defaults.agent)?;
+    let mut launch = Launch::new(&config, options, Owner::of(&key));
+    warnings.append(&mut launch.warnings);
+    launch.warnings = warnings;
+    launch.config_id = config_id;
+    launch.provider = request.provider;
+    launch.agent.resources = state.defaults.fill(launch.agent.resources);
     let calls_model = config.driver != DriverKind::Scripted;
-    let session = state
-        .sessions
-        .launch(Launch {
-            config_id,
-            agent: AgentSpec {
-                driver: config.driver,
-                options: launch.options,
-                resources: state.defaults.fill(config.resources()),
-                image: config.image.clone(),
-            },
-            owner: Owner::of(&key),
-            provider: request.provider,
-            model_access: calls_model.then(|| ModelAccess { base_url, api_key: key }),
-            warnings,
-        })
-        .await?;
+    launch.model_access = calls_model.then(|| ModelAccess { base_url, api_key: key });
+    let session = state.sessions.launch(launch).await?;
     Ok(axum::Json(render(&session.info())))
 }
 

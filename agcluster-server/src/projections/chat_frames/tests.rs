@@ -11,9 +11,12 @@ fn rendered(body: EventBody, parent: Option<&str>) -> Vec<Value> {
     let frames = frames(&Record::new(7, entry));
     let text = std::str::from_utf8(&frames).unwrap();
     assert!(text.ends_with("\n\n"));
-    let data = |frame: &str| frame.lines().find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).unwrap();
+    let data =
+        |frame: &str| frame.lines().find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).unwrap();
     let values = text.trim_end().split("\n\n").map(data);
-    values.map(|data| if data == "[DONE]" { json!("[DONE]") } else { serde_json::from_str(&data).unwrap() }).collect()
+    values
+        .map(|data| if data == "[DONE]" { json!("[DONE]") } else { serde_json::from_str(&data).unwrap() })
+        .collect()
 }
 
 #[test]
@@ -55,7 +58,8 @@ fn todos_have_every_field() {
 
 #[test]
 fn what_has_no_shape_of_its_own_is_passed_on_under_its_own_name() {
-    let retry = EventBody::Retry { attempt: 1, max_attempts: 3, delay_ms: 5, status: Some(529), reason: None };
+    let retry =
+        EventBody::Retry { attempt: 1, max_attempts: 3, delay_ms: 5, status: Some(529), reason: None };
     let frame = &rendered(retry, None)[0];
     assert_eq!(frame["msg_type"], "retry");
     assert_eq!(frame["data"]["status"], 529);
