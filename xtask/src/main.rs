@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
 mod agent;
+mod bench;
 mod checks;
 mod command;
 mod demo;
@@ -74,7 +75,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Image { variant, base, fresh } => image::build(&Order { variant, base, fresh }).map(drop),
         Command::Agent => agent::build().map(|path| println!("{}", path.display())),
-        Command::Bench { arguments } => checks::bench(&arguments),
+        Command::Bench { arguments } => bench::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

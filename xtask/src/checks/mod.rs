@@ -64,12 +64,17 @@ impl Run {
         }
     }
 
-    fn finish(self) -> ExitCode {
-        if !self.failed.is_empty() {
-            println!("These failed: {}.", self.failed.join(", "));
-        }
-        println!("{}", self.totals);
+    fn finish(&self) -> ExitCode {
+        println!("{}", self.summary());
         if self.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// What is said at the end. The totals are the last line.
+    fn summary(&self) -> String {
+        if self.failed.is_empty() {
+            return self.totals.to_string();
+        }
+        format!("These failed: {}.\n{}", self.failed.join(", "), self.totals)
     }
 }
 
@@ -139,14 +144,31 @@ fn example(name: &str, programs: &Programs) -> Result<()> {
     command::run(Command::new(program).envs(programs.environment()).current_dir(workspace::root()))
 }
 
-/// Runs the benchmark, which is a program of its own.
-///
-/// # Errors
-/// When something it needs is missing, or it fails.
-pub(crate) fn bench(arguments: &[String]) -> Result<()> {
-    let programs = image::build(&Order::default())?;
-    let mut cargo = workspace::cargo();
-    cargo.envs(programs.environment());
-    cargo.args(["run", "--locked", "--release", "--package", "agcluster-tests", "--bin", "bench", "--"]);
-    command::run(cargo.args(arguments))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_is_named_and_keeps_none_from_running() {
+        let mut run = Run::default();
+        assert!(run.step("formatting", |_| -> Result<()> { bail!("not formatted") }).is_none());
+        let outcome = run.step("tests", |totals| {
+            *totals += Totals { passed: 3, ..Totals::default() };
+            Ok("outcome")
+        });
+        assert_eq!(outcome, Some("outcome"));
+        assert_eq!(run.summary(), "These failed: formatting.\n3 passed, 0 failed");
+        assert_eq!(run.finish(), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn a_good_run_ends_with_its_totals_only() {
+        let mut run = Run::default();
+        run.step("tests", |totals| {
+            *totals += Totals { passed: 3, ..Totals::default() };
+            Ok(())
+        });
+        assert_eq!(run.summary(), "3 passed, 0 failed");
+        assert_eq!(run.finish(), ExitCode::SUCCESS);
+    }
 }
