@@ -3,6 +3,7 @@
 //! A driver is one task. It takes [`Order`]s and says what happens to the [`Recorder`]; it holds its state alone, so
 //! nothing in it needs a lock. However it ends, also by a panic, whoever started it ends the turns it left open.
 
+mod claude;
 mod scripted;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::ServerConfig;
+use crate::program::ProcessTree;
 use crate::recorder::Recorder;
 
 /// Orders that may wait for a driver.
@@ -86,9 +88,6 @@ pub(crate) enum DriverError {
     /// The request is no longer asked.
     #[error("no request with this id waits for an answer")]
     UnknownRequest,
-    /// The driver cannot do that.
-    #[error("{0}")]
-    Unsupported(String),
     /// The agent program will not.
     #[error("{0}")]
     Refused(String),
@@ -103,7 +102,6 @@ impl From<DriverError> for Problem {
             DriverError::Timeout(_) => codes::AGENT_TIMEOUT,
             DriverError::Invalid(_) => codes::INVALID_REQUEST,
             DriverError::UnknownRequest => codes::UNKNOWN_REQUEST,
-            DriverError::Unsupported(_) => codes::UNSUPPORTED,
         };
         Self { code: code.to_owned(), detail: error.to_string() }
     }
@@ -113,11 +111,12 @@ impl From<DriverError> for Problem {
 /// started.
 pub(crate) async fn start(
     config: Arc<ServerConfig>,
+    tree: Arc<ProcessTree>,
     configure: Configure,
     recorder: Recorder,
 ) -> Result<Ready, DriverError> {
     match configure.driver {
         DriverKind::Scripted => Ok(scripted::start(&configure, recorder)),
-        DriverKind::Claude => Err(DriverError::Unsupported("not yet".to_owned())),
+        DriverKind::Claude => claude::start(config, tree, configure, recorder).await,
     }
 }

@@ -21,6 +21,8 @@ mod config;
 mod driver;
 mod http;
 mod log;
+mod model_proxy;
+mod program;
 mod recorder;
 mod server;
 mod session;

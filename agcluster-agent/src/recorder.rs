@@ -117,12 +117,7 @@ impl Recorder {
         }
     }
 
-    /// Ends every turn that is open, and withdraws whatever is asked.
-    pub(crate) fn end_all(&self, outcome: &Outcome) {
-        self.end_open(&mut self.lock(), outcome);
-    }
-
-    /// The same for good: no turn begins after it.
+    /// Ends every turn that is open, and withdraws whatever is asked. No turn begins after it.
     pub(crate) fn close(&self, outcome: &Outcome) {
         let mut turns = self.lock();
         turns.close_all();

@@ -1,6 +1,6 @@
 //! The agent server: what it has been configured with, and how far that has come.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use agcluster_protocol::{Configure, Configured, Health, PROTOCOL_VERSION, Phase, Problem, codes};
 use axum::Router;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::log::{CursorError, EventLog, Follower, TurnMark};
+use crate::program::ProcessTree;
 use crate::recorder::Recorder;
 use crate::session::{Session, problem};
 use crate::{ServerConfig, driver, http};
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     /// Cancelled when nothing will happen any more: event streams end when they have given what is there.
     ended: CancellationToken,
     starts: TaskTracker,
+    /// Made with the first configuration, since it takes a runtime.
+    tree: OnceLock<Arc<ProcessTree>>,
 }
 
 #[derive(Default)]
@@ -55,6 +58,7 @@ impl AgentServer {
             closing: CancellationToken::new(),
             ended: CancellationToken::new(),
             starts: TaskTracker::new(),
+            tree: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -149,7 +153,8 @@ impl Shared {
     async fn start(&self, configure: Configure) -> Result<Configured, Problem> {
         let generation = configure.generation;
         let recorder = Recorder::new(self.log.clone(), generation);
-        let start = driver::start(self.config.clone(), configure, recorder.clone());
+        let tree = self.tree.get_or_init(|| ProcessTree::new(self.config.own_process));
+        let start = driver::start(self.config.clone(), tree.clone(), configure, recorder.clone());
         let ready = tokio::select! {
             ready = start => ready?,
             () = self.closing.cancelled() => return Err(closing()),

@@ -1,0 +1,79 @@
+//! Claude Code, over its native stream: one long-lived process a session, one JSON object a line each way.
+
+mod ask;
+mod command;
+mod conduct;
+mod control;
+mod fields;
+mod initialize;
+mod launch;
+mod places;
+mod run;
+mod scrub;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod translate;
+
+use std::sync::Arc;
+
+use agcluster_protocol::{Configure, McpServer};
+
+use super::{DriverError, Ready};
+use crate::ServerConfig;
+use crate::model_proxy::ModelProxy;
+use crate::program::ProcessTree;
+use crate::recorder::Recorder;
+use command::{Conversation, Current};
+use conduct::Conduct;
+use launch::Launcher;
+use places::Home;
+use run::Claude;
+use tools::Tools;
+
+/// Starts the program, and waits until it takes prompts.
+pub(super) async fn start(
+    config: Arc<ServerConfig>,
+    tree: Arc<ProcessTree>,
+    configure: Configure,
+    recorder: Recorder,
+) -> Result<Ready, DriverError> {
+    let Configure { options, model_access, resume, .. } = configure;
+    let access = model_access
+        .ok_or_else(|| DriverError::Invalid("the driver `claude` needs `model_access`".to_owned()))?;
+    let program = places::find_program(&config.programs.claude).ok_or_else(|| {
+        DriverError::NotFound(format!(
+            "Claude Code ({}) is not in this image: build the agent image, or name the program with AGCLUSTER_CLAUDE",
+            config.programs.claude.display()
+        ))
+    })?;
+    let directory = places::working_directory(&config, options.cwd.as_deref()).await?;
+    let home = Home::prepare(config.agent_user)?;
+    let proxy = ModelProxy::open(&access).await?;
+
+    let conversation = match resume {
+        Some(id) => Conversation::Resumed(id),
+        None => Conversation::New(uuid::Uuid::new_v4().to_string()),
+    };
+    let current = Current { model: options.model.clone(), mode: options.permission_mode };
+    let id = conversation.id().to_owned();
+    let mut conduct = Conduct::new(recorder, id.clone(), options.permission_mode);
+    conduct.scrub.add(access.api_key.expose());
+    for secret in options.env.values().chain(options.mcp_servers.values().flat_map(secrets)) {
+        conduct.scrub.add(secret.expose());
+    }
+    let tools = Tools::of(&options);
+    let launcher = Arc::new(Launcher { config, tree, options, tools, program, directory, home, proxy });
+    let started =
+        launcher.start(&current, &conversation).await.map_err(|error| error.cleaned(&conduct.scrub))?;
+    let agent = format!("claude {}", started.version);
+    let driver = Box::new(Claude::new(launcher, conduct, current, started));
+    Ok(Ready { agent, conversation: Some(id), driver })
+}
+
+fn secrets(server: &McpServer) -> impl Iterator<Item = &agcluster_protocol::Secret> {
+    match server {
+        McpServer::Stdio { env, .. } => env.values(),
+        McpServer::Sse { headers, .. } | McpServer::Http { headers, .. } => headers.values(),
+    }
+}

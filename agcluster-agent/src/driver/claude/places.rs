@@ -1,0 +1,143 @@
+//! The directories a program works in: they exist, and belong to the agent's user.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use rustix::fs::{Gid, OFlags, Uid, fchown};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::driver::DriverError;
+use crate::{AgentUser, ServerConfig};
+
+/// Where images keep the agent's home.
+const USUAL_HOME: &str = "/home/agent";
+
+/// Where the agent program keeps what it knows.
+pub(super) enum Home {
+    /// In the image.
+    Usual,
+    /// Made for this server, and removed with it.
+    Private(TempDir),
+}
+
+impl Home {
+    /// The image's home where the agent's user can have it, else one of its own.
+    pub(super) fn prepare(user: Option<AgentUser>) -> Result<Self, DriverError> {
+        let usual = Path::new(USUAL_HOME);
+        if let Some(user) = user
+            && give(usual, user).is_ok()
+        {
+            return Ok(Self::Usual);
+        }
+        let failed = |error: io::Error| {
+            DriverError::StartFailed(format!("no home directory can be made for the agent program: {error}"))
+        };
+        let private = tempfile::Builder::new().prefix("agent-home-").tempdir().map_err(failed)?;
+        DirBuilder::new().mode(0o700).create(private.path().join("tmp")).map_err(failed)?;
+        if let Some(user) = user {
+            give(&private.path().join("tmp"), user).map_err(failed)?;
+            give(private.path(), user).map_err(failed)?;
+        }
+        Ok(Self::Private(private))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Usual => Path::new(USUAL_HOME),
+            Self::Private(directory) => directory.path(),
+        }
+    }
+
+    /// A directory for temporary files, where the usual one may be shared with other sessions.
+    pub(super) fn temporary(&self) -> Option<PathBuf> {
+        match self {
+            Self::Usual => None,
+            Self::Private(directory) => Some(directory.path().join("tmp")),
+        }
+    }
+}
+
+/// The working directory of a configuration, which is made if it does not exist.
+pub(super) async fn working_directory(
+    config: &ServerConfig,
+    wanted: Option<&str>,
+) -> Result<PathBuf, DriverError> {
+    // A relative path is one below the workspace.
+    let path = config.workspace.join(wanted.unwrap_or_default());
+    let failed = |path: &Path, error: io::Error| {
+        DriverError::Invalid(format!(
+            "the working directory {} cannot be made: {error}; choose one below {}",
+            path.display(),
+            config.workspace.display()
+        ))
+    };
+    make(&config.workspace, config.agent_user).map_err(|error| failed(&config.workspace, error))?;
+    if fs::metadata(&path).is_ok_and(|found| found.is_dir()) {
+        return Ok(path);
+    }
+    // As the agent's user: what lies below the workspace is the agent's, and may be links that lead anywhere.
+    make_as(&path, config.agent_user).await.map_err(|error| failed(&path, error))?;
+    Ok(path)
+}
+
+/// Makes the workspace itself, and gives it to the agent's user when it is root's, as a new volume is.
+fn make(path: &Path, user: Option<AgentUser>) -> io::Result<()> {
+    if !fs::metadata(path).is_ok_and(|found| found.is_dir()) {
+        DirBuilder::new().recursive(true).mode(0o755).create(path)?;
+    }
+    match user {
+        // A directory that somebody has given to another user stays as it is; the agent may still work in it.
+        Some(user) if fs::metadata(path)?.uid() == 0 => give(path, user),
+        _ => Ok(()),
+    }
+}
+
+async fn make_as(path: &Path, user: Option<AgentUser>) -> io::Result<()> {
+    let Some(user) = user else { return DirBuilder::new().recursive(true).create(path) };
+    let made = Command::new("mkdir")
+        .arg("-p")
+        .arg("--")
+        .arg(path)
+        .uid(user.uid)
+        .gid(user.gid)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .await?;
+    if made.success() { Ok(()) } else { Err(io::Error::other("the agent's user may not make it")) }
+}
+
+/// Gives a directory to a user. It must be the user's or root's, and no link.
+fn give(path: &Path, user: AgentUser) -> io::Result<()> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+    let directory: File =
+        OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    let owner = directory.metadata()?.uid();
+    if owner == user.uid {
+        return Ok(());
+    }
+    if owner != 0 {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    fchown(&directory, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))?;
+    Ok(())
+}
+
+/// Finds a program: a path as it is, a name in `PATH`.
+pub(super) fn find_program(program: &Path) -> Option<PathBuf> {
+    if program.components().count() > 1 {
+        return is_program(program).then(|| program.to_owned());
+    }
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|directory| directory.join(program)).find(|found| is_program(found))
+}
+
+fn is_program(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
+}

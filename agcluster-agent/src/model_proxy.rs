@@ -1,0 +1,134 @@
+//! The loopback port through which the agent program talks to its model.
+//!
+//! The program knows only this port and a token that is good for nothing else. The key is added here, so it is in no
+//! environment, file or process that the program's tools could read.
+
+mod direct;
+mod headers;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use agcluster_protocol::ModelAccess;
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::TokenDigest;
+use crate::driver::DriverError;
+
+/// The way to the model.
+#[async_trait]
+pub(crate) trait ModelRoute: Send + Sync {
+    /// Sends a request on and gives the beginning of the answer; both bodies are streamed. The request has no
+    /// credentials: the route adds them.
+    async fn send(&self, request: Request) -> Result<Response, RouteError>;
+}
+
+/// The model could not be reached. One sentence, without any secret.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct RouteError(String);
+
+/// The open port. It closes when this is dropped.
+pub(crate) struct ModelProxy {
+    address: SocketAddr,
+    token: Arc<Mutex<Option<TokenDigest>>>,
+    _close: DropGuard,
+}
+
+#[derive(Clone)]
+struct Shared {
+    token: Arc<Mutex<Option<TokenDigest>>>,
+    route: Arc<dyn ModelRoute>,
+}
+
+impl ModelProxy {
+    /// Opens a port from which there is a way to the model.
+    pub(crate) async fn open(access: &ModelAccess) -> Result<Self, DriverError> {
+        let route = Arc::new(direct::Direct::new(access)?);
+        Self::with_route(route).await.map_err(|error| {
+            DriverError::StartFailed(format!("no port can be opened on the loopback interface: {error}"))
+        })
+    }
+
+    async fn with_route(route: Arc<dyn ModelRoute>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let token = Arc::new(Mutex::new(None));
+        let shared = Shared { token: token.clone(), route };
+        let router = Router::new().fallback(forward).with_state(shared);
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY cannot be set");
+            }
+        });
+        let close = CancellationToken::new();
+        let closed = close.clone();
+        tokio::spawn(async move {
+            let serve = axum::serve(listener, router).with_graceful_shutdown(closed.cancelled_owned());
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "the port to the model broke off");
+            }
+        });
+        Ok(Self { address, token, _close: close.drop_guard() })
+    }
+
+    /// What the agent program needs as its base URL.
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Makes a token; the one before is good no more.
+    pub(crate) fn new_token(&self) -> Result<String, DriverError> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random).map_err(|error| {
+            DriverError::StartFailed(format!("the system gives no random numbers: {error}"))
+        })?;
+        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(TokenDigest::of(&token));
+        Ok(token)
+    }
+}
+
+async fn forward(State(shared): State<Shared>, mut request: Request) -> Response {
+    let token = *shared.token.lock().unwrap_or_else(PoisonError::into_inner);
+    let given = headers::credentials(request.headers());
+    if !given.is_some_and(|given| token.is_some_and(|token| token.matches(given))) {
+        return vendor_error(
+            StatusCode::UNAUTHORIZED,
+            "authentication_error",
+            "this port is for the agent program of this session",
+        );
+    }
+    headers::strip(request.headers_mut());
+    let (method, path, since) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
+    match shared.route.send(request).await {
+        Ok(response) => {
+            let milliseconds = since.elapsed().as_millis();
+            tracing::debug!(%method, path, status = response.status().as_u16(), milliseconds, "model call");
+            response
+        }
+        Err(error) => {
+            tracing::warn!(%method, path, %error, "model call failed");
+            vendor_error(StatusCode::BAD_GATEWAY, "api_error", &error.to_string())
+        }
+    }
+}
+
+/// An error in the shape that the vendor's clients expect.
+fn vendor_error(status: StatusCode, kind: &str, message: &str) -> Response {
+    let body = json!({"type": "error", "error": {"type": kind, "message": message}});
+    (status, [("content-type", "application/json")], Body::from(body.to_string())).into_response()
+}
