@@ -1,6 +1,7 @@
 //! Running the server.
 
 use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -19,11 +20,11 @@ pub(crate) const NAME: &str = "agcluster-server";
 /// When something is missing or does not build. On success this does not return.
 pub(crate) fn up(arguments: &[String]) -> Result<()> {
     prepare()?;
-    announce("Starting the server");
-    let mut cargo = workspace::cargo();
-    cargo.args(["run", "--quiet", "--package", NAME, "--bin", NAME, "--"]).args(arguments);
-    // The server takes this program's place, so that signals reach it and its end is the end.
-    Err(cargo.exec().into())
+    announce("Building and starting the server");
+    let mut server = Command::new(workspace::build(&[NAME])?.join(NAME));
+    server.args(arguments).current_dir(workspace::root());
+    // It takes this program's place, so that signals reach it and its end is the end.
+    Err(server.exec().into())
 }
 
 /// Makes what the server needs before it can launch agents.

@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::command;
 
+/// Every crate with every feature: all commands share one build of each dependency.
+pub(crate) const EVERYTHING: [&str; 3] = ["--locked", "--workspace", "--all-features"];
+
 /// The folder that holds the workspace's `Cargo.toml`.
 pub(crate) fn root() -> PathBuf {
     let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
@@ -29,6 +32,20 @@ pub(crate) fn cargo() -> Command {
         }
     }
     cargo
+}
+
+/// Builds programs of this workspace without optimisation, and answers the folder they are in.
+///
+/// # Errors
+/// When one does not build.
+pub(crate) fn build(programs: &[&str]) -> Result<PathBuf> {
+    let mut cargo = cargo();
+    cargo.arg("build").args(EVERYTHING);
+    for program in programs {
+        cargo.args(["--bin", program]);
+    }
+    command::run(&mut cargo)?;
+    Ok(target()?.join("debug"))
 }
 
 /// Cargo's own description of the workspace's packages, without dependencies.

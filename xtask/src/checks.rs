@@ -8,14 +8,12 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{self, announce};
+use crate::demo;
 use crate::environment::{cargo_deny, packages};
 use crate::image::{self, Order};
 use crate::programs::Programs;
-use crate::workspace;
+use crate::workspace::{self, EVERYTHING};
 use totals::Totals;
-
-/// Features of every crate at once, so that all steps share one build of each dependency.
-const EVERYTHING: [&str; 3] = ["--locked", "--workspace", "--all-features"];
 
 /// The run so far.
 #[derive(Default)]
@@ -45,6 +43,7 @@ pub(crate) fn run(filter: &[String]) -> ExitCode {
         if filter.is_empty() {
             run.step("documentation tests", |totals| tests(&["--doc"], &[], &programs, totals));
             run.step("the example embed", |_| example("embed", &programs));
+            run.step("the README's lines", |_| demo::rehearse());
         }
     }
     run.finish()

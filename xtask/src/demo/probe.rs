@@ -1,4 +1,4 @@
-//! Requests to the server: the one that asks whether it is ready, and those to try by hand.
+//! Asking whether somebody answers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -26,11 +26,6 @@ fn status(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut start = [0; 12];
     stream.read_exact(&mut start)?;
     Ok(String::from_utf8_lossy(&start).into_owned())
-}
-
-/// The lines to try, the same as in the README.
-pub(super) fn to_try(port: u16) -> String {
-    include_str!("try.sh").replace("localhost:8000", &format!("localhost:{port}"))
 }
 
 #[cfg(test)]
@@ -69,12 +64,5 @@ mod tests {
         drop(listener);
         assert!(!connects(address));
         assert!(!succeeds(address, "/ready"));
-    }
-
-    #[test]
-    fn the_lines_follow_the_port() {
-        let lines = to_try(9123);
-        assert!(lines.contains("localhost:9123/api/agents/launch"));
-        assert!(!lines.contains(":8000"));
     }
 }
