@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::hex;
 
 /// The deployment that made it; a server never touches another's.
 pub const LABEL_CLUSTER: &str = "agcluster.cluster";
@@ -15,6 +18,11 @@ pub const LABEL_AGENT: &str = "agcluster.agent";
 pub const LABEL_GENERATION: &str = "agcluster.generation";
 /// When it may be removed by anyone of its cluster, in RFC 3339.
 pub const LABEL_EXPIRES_AT: &str = "agcluster.expires_at";
+
+/// The longest part of a name that comes from a session id: with the longest generation it makes 63 characters.
+const LONGEST_SESSION: usize = 47;
+/// How much of a digest tells two shortened session ids apart.
+const DIGEST_BYTES: usize = 6;
 
 /// Whose a container is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,15 +41,22 @@ pub struct Labels {
 
 impl Labels {
     /// The deterministic name of the container: unique by session and generation, at most 63 characters of `[a-z0-9-]`, so
-    /// that every platform takes it.
+    /// that every platform takes it. A session id that does not fit is shortened, and told apart by a digest of it.
     pub fn container_name(&self) -> String {
-        let session: String = self
+        let kept: String = self
             .session
             .to_ascii_lowercase()
             .chars()
             .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
-            .take(48)
+            .take(LONGEST_SESSION)
             .collect();
+        let session = if kept == self.session {
+            kept
+        } else {
+            let digest = hex(&Sha256::digest(self.session.as_bytes())[..DIGEST_BYTES]);
+            let room = LONGEST_SESSION - digest.len() - 1;
+            format!("{}-{digest}", &kept[..kept.len().min(room)])
+        };
         format!("agc-{session}-g{}", self.generation)
     }
 
@@ -94,6 +109,22 @@ mod tests {
     #[test]
     fn of_somebody_else_are_not_ours() {
         assert_eq!(Labels::from_map(|_| None), None);
+    }
+
+    #[test]
+    fn name_different_containers_differently_and_no_longer_than_platforms_take() {
+        let long = |end: char| format!("{}{end}", "s".repeat(80));
+        let sessions =
+            [long('a'), long('b'), "A".into(), "a".into(), "a!".into(), "\u{e4}".into(), String::new()];
+        let names: std::collections::BTreeSet<_> = sessions
+            .iter()
+            .map(|session| {
+                let labels = Labels { session: session.clone(), generation: u32::MAX, ..labels() };
+                labels.container_name()
+            })
+            .collect();
+        assert_eq!(names.len(), sessions.len(), "{names:?}");
+        assert!(names.iter().all(|name| name.len() <= 63), "{names:?}");
     }
 
     #[test]
