@@ -1,1 +1,51 @@
-//! Stub.
+//! Container providers, one cargo feature each:
+//!
+//! | feature | platform | what a container is |
+//! |---|---|---|
+//! | `docker` | `docker` | a hardened container on a Docker or Podman engine |
+//! | `process` | `process` | a child process on this machine, for development: it isolates nothing |
+//! | `memory` | `memory` | a task in this process with the scripted agent, for tests and demonstrations |
+//!
+//! [`register_all`] makes those that were compiled in known to a factory, which then makes them by name.
+
+mod config;
+mod name;
+
+#[cfg(feature = "docker")]
+pub mod docker;
+#[cfg(feature = "memory")]
+pub mod memory;
+#[cfg(feature = "process")]
+pub mod process;
+
+use agcluster_core::provider::ProviderFactory;
+
+pub use config::Size;
+
+/// Registers every provider that was compiled in, under its platform's name.
+///
+/// Making one of them by name reads its configuration strictly: an unknown or malformed field is
+/// [`ErrorKind::Invalid`](agcluster_core::provider::ErrorKind::Invalid) with the field's path in the message, and `null`
+/// stands for the defaults. None of them contacts its platform before the first call, so a server starts without it.
+pub fn register_all(factory: &mut ProviderFactory) {
+    #[cfg(feature = "docker")]
+    docker::register(factory);
+    #[cfg(feature = "process")]
+    //process::register(factory);
+    #[cfg(feature = "memory")]
+    memory::register(factory);
+    #[cfg(not(any(feature = "docker", feature = "process", feature = "memory")))]
+    let _ = factory;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_platform_is_registered_under_its_own_name() {
+        let mut factory = ProviderFactory::new();
+        register_all(&mut factory);
+        assert_eq!(factory.platforms(), ["docker", "memory", "process"]);
+    }
+}

@@ -1,0 +1,19 @@
+//! What can be set.
+
+use serde::{Deserialize, Serialize};
+
+/// How much the platform holds. Every field has a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemoryConfig {
+    /// Containers at a time; one more is refused as
+    /// [`ErrorKind::Capacity`](agcluster_core::provider::ErrorKind::Capacity).
+    pub max_containers: usize,
+}
+
+impl Default for MemoryConfig {
+    /// 100,000 containers.
+    fn default() -> Self {
+        Self { max_containers: 100_000 }
+    }
+}

@@ -1,0 +1,30 @@
+//! Every provider of this crate against the behaviour suite.
+
+mod support;
+
+use std::sync::Arc;
+
+use agcluster_core::conformance::{Context, run_all};
+use agcluster_core::provider::ContainerProvider;
+use agcluster_providers::docker::{DockerConfig, DockerProvider};
+use agcluster_providers::memory::MemoryProvider;
+
+async fn conforms(context: Context) {
+    let report = run_all(&context).await;
+    println!("{report}");
+    assert!(report.is_success(), "\n{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory() {
+    let provider = MemoryProvider::default();
+    let successor: Arc<dyn ContainerProvider> = Arc::new(provider.clone());
+    conforms(Context::new(Arc::new(provider), support::run_name("memory")).with_successor(successor)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker() {
+    let config = DockerConfig { image: support::image(), ..DockerConfig::default() };
+    let make = || -> Arc<dyn ContainerProvider> { Arc::new(DockerProvider::new(config.clone()).unwrap()) };
+    conforms(Context::new(make(), support::run_name("docker")).with_successor(make())).await;
+}
