@@ -23,6 +23,8 @@ pub struct ServerConfig {
     pub programs: Programs,
     /// How much is kept for replay.
     pub replay: ReplayLimits,
+    /// The longest silence on an event stream; a comment breaks it. Default 15 seconds.
+    pub heartbeat: Duration,
     /// The longest a program may take to become ready. Default 60 seconds.
     pub start_timeout: Duration,
     /// The longest a program may take to end a turn that was interrupted, before it is killed. Default 10 seconds.
@@ -41,6 +43,7 @@ impl ServerConfig {
             own_process: false,
             programs: Programs::default(),
             replay: ReplayLimits::default(),
+            heartbeat: Duration::from_secs(15),
             start_timeout: Duration::from_secs(60),
             interrupt_timeout: Duration::from_secs(10),
             stop_timeout: Duration::from_secs(3),

@@ -85,6 +85,13 @@ impl EventLog {
         self.lock().read(after)
     }
 
+    /// Every event that is still in memory.
+    #[cfg(test)]
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let state = self.lock();
+        state.recent.iter().map(|frame| frame::parse(frame)).collect()
+    }
+
     fn subscribe(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }

@@ -1,6 +1,7 @@
 //! The agent server: what it has been configured with, and how far that has come.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use agcluster_protocol::{Configure, Configured, Health, PROTOCOL_VERSION, Phase, Problem, codes};
 use axum::Router;
@@ -89,6 +90,10 @@ impl Shared {
     /// Whether `token` is the one that opens this server.
     pub(crate) fn opens(&self, token: &str) -> bool {
         self.config.token_digest.matches(token)
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        self.config.heartbeat
     }
 
     pub(crate) fn health(&self) -> Health {

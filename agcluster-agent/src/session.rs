@@ -41,6 +41,9 @@ impl Session {
                 format!("this container is generation {}, not {generation}", self.generation),
             ));
         }
+        if prompt.is_empty() {
+            return Err(problem(codes::INVALID_REQUEST, "a prompt has at least one block"));
+        }
         // Room for the order comes first: once the turn has begun, handing over cannot be broken off by a caller that
         // goes away.
         let Ok(permit) = self.orders.reserve().await else { return Err(gone()) };

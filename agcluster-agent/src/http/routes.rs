@@ -39,7 +39,7 @@ pub(super) async fn query(
     let turn = query.turn;
     let begun = shared.session()?.query(query).await?;
     if wants_stream(&headers) {
-        return Ok(stream::respond(shared.follow(begun.after, Some(begun.mark))?));
+        return Ok(stream::respond(shared.follow(begun.after, Some(begun.mark))?, shared.heartbeat()));
     }
     let accepted = Accepted { turn, after: begun.after };
     Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
@@ -51,7 +51,7 @@ pub(super) async fn events(
     RawQuery(parameters): RawQuery,
 ) -> Result<Response, Refusal> {
     let after = cursor(&headers, parameters.as_deref().unwrap_or_default())?;
-    Ok(stream::respond(shared.follow(after, None)?))
+    Ok(stream::respond(shared.follow(after, None)?, shared.heartbeat()))
 }
 
 pub(super) async fn interrupt(State(shared): Server) -> Result<(StatusCode, Json<Interrupted>), Refusal> {

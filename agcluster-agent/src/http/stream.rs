@@ -11,14 +11,12 @@ use futures::stream;
 
 use crate::log::Follower;
 
-/// The longest silence on a stream.
-const HEARTBEAT: Duration = Duration::from_secs(15);
 const HEARTBEAT_COMMENT: &[u8] = b": heartbeat\n\n";
 
-/// Gives everything a follower reads.
-pub(super) fn respond(follower: Follower) -> Response {
-    let frames = stream::unfold(follower, |mut follower| async move {
-        let next = tokio::time::timeout(HEARTBEAT, follower.next()).await;
+/// Gives everything a follower reads, and a comment after each `heartbeat` of silence.
+pub(super) fn respond(follower: Follower, heartbeat: Duration) -> Response {
+    let frames = stream::unfold(follower, move |mut follower| async move {
+        let next = tokio::time::timeout(heartbeat, follower.next()).await;
         let bytes = match next {
             Ok(frames) => frames?,
             Err(_) => Bytes::from_static(HEARTBEAT_COMMENT),

@@ -33,3 +33,11 @@ pub(super) fn skip(frames: &mut Bytes, count: u64) {
 pub(super) fn count(frames: &[u8]) -> u64 {
     frames.windows(END.len()).filter(|window| *window == END).count() as u64
 }
+
+/// The event in a frame.
+#[cfg(test)]
+pub(super) fn parse(frame: &[u8]) -> Event {
+    let text = std::str::from_utf8(frame).unwrap();
+    let (_, data) = text.split_once("data: ").unwrap();
+    serde_json::from_str(data).unwrap()
+}

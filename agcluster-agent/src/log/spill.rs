@@ -87,6 +87,11 @@ impl Spill {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
     pub(super) fn first_seq(&self) -> Option<u64> {
         Some(self.segments.front()?.index.first()?.0)
     }
