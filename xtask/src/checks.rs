@@ -29,6 +29,7 @@ pub(crate) fn run(filter: &[String]) -> ExitCode {
     if filter.is_empty() {
         run.step("formatting", |_| command::run(workspace::cargo().args(["fmt", "--all", "--check"])));
         run.step("lints", |_| lints());
+        run.step("documentation", |_| documentation());
         run.step("licences and sources", |_| licences());
     } else {
         announce(
@@ -84,6 +85,13 @@ fn lints() -> Result<()> {
         "-D",
         "warnings",
     ]))
+}
+
+/// Links in the documentation lead somewhere.
+fn documentation() -> Result<()> {
+    let mut cargo = workspace::cargo();
+    cargo.env("RUSTDOCFLAGS", "-D warnings").arg("doc").args(EVERYTHING);
+    command::run(cargo.args(["--no-deps", "--lib"]))
 }
 
 fn licences() -> Result<()> {
