@@ -23,16 +23,16 @@ pub struct Problem {
     /// One sentence saying what is wrong and what to do.
     pub detail: String,
     /// What is wrong field by field, for a document with several mistakes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<FieldProblem>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub errors: Box<[FieldProblem]>,
     /// The platform's id of the request that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub platform_request_id: Option<String>,
+    pub platform_request_id: Option<Box<str>>,
     /// The oldest event that is kept, for a cursor that is too old.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub earliest: Option<u64>,
     #[serde(skip)]
-    retry_after_seconds: Option<u64>,
+    retry_after_seconds: Option<u32>,
 }
 
 /// One mistake in a document.
@@ -52,7 +52,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or("Error"),
             code,
             detail: detail.into(),
-            errors: Vec::new(),
+            errors: Box::default(),
             platform_request_id: None,
             earliest: None,
             retry_after_seconds: None,
@@ -65,7 +65,7 @@ impl Problem {
     }
 
     /// Adds when to come back.
-    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
     }
@@ -146,11 +146,11 @@ impl From<provider::Error> for Problem {
             _ => "provider_protocol",
         };
         let mut problem = Self::new(status, code, error.to_string());
-        problem.platform_request_id = error.request_id().map(str::to_owned);
+        problem.platform_request_id = error.request_id().map(Box::from);
         match error.kind() {
-            ErrorKind::RateLimited { retry_after } => {
-                problem.retry_after(retry_after.map_or(1, |duration| duration.as_secs().max(1)))
-            }
+            ErrorKind::RateLimited { retry_after } => problem.retry_after(
+                retry_after.map_or(1, |wait| u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).max(1)),
+            ),
             ErrorKind::Capacity(_) | ErrorKind::Unavailable => problem.retry_after(5),
             _ => problem,
         }

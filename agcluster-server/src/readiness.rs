@@ -31,10 +31,13 @@ pub enum Health {
     },
 }
 
+/// When a provider was asked last and what it said. Locked while it is asked.
+type Answer = Arc<Mutex<Option<(Instant, Health)>>>;
+
 /// Remembers what providers answered last. Cheap to clone; clones share.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness {
-    answers: Arc<Mutex<HashMap<String, Arc<Mutex<Option<(Instant, Health)>>>>>>,
+    answers: Arc<Mutex<HashMap<String, Answer>>>,
 }
 
 impl Readiness {

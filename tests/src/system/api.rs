@@ -1,0 +1,184 @@
+//! A client of the HTTP API.
+
+use anyhow::{Context, bail, ensure};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+
+use super::Chat;
+
+/// A client with a key.
+#[derive(Debug, Clone)]
+pub struct Api {
+    client: Client,
+    base: String,
+    key: String,
+}
+
+/// A JSON answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: reqwest::header::HeaderMap,
+    /// The body.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The `code` of a problem.
+    pub fn code(&self) -> &str {
+        self.body["code"].as_str().unwrap_or_default()
+    }
+}
+
+impl Api {
+    pub(super) fn new(base: String, key: &str) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { client: Client::new(), base, key: key.to_owned() }
+    }
+
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// A request with the key as bearer token.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, self.url(path)).bearer_auth(&self.key)
+    }
+
+    /// Sends a request and reads a JSON answer.
+    ///
+    /// # Errors
+    /// When there is no answer, or it is no JSON.
+    pub async fn send(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
+        let response = request.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let text = response.text().await?;
+        let body = serde_json::from_str(&text)
+            .with_context(|| format!("{status} with a body that is no JSON: {text}"))?;
+        Ok(Answer { status, headers, body })
+    }
+
+    /// `GET` of a path.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// `POST` of a JSON body.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Answer> {
+        self.send(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// `DELETE` of a path.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Launches a session with this configuration document.
+    ///
+    /// # Errors
+    /// When the launch is refused.
+    pub async fn launch(&self, config: Value) -> anyhow::Result<Session> {
+        self.launch_with(json!({ "config": config })).await
+    }
+
+    /// Launches a session with these fields beside the key.
+    ///
+    /// # Errors
+    /// When the launch is refused.
+    pub async fn launch_with(&self, mut request: Value) -> anyhow::Result<Session> {
+        request["api_key"] = self.key.as_str().into();
+        let answer = self.post("/api/agents/launch", request).await?;
+        ensure!(
+            answer.status == StatusCode::OK,
+            "the launch was answered {}: {}",
+            answer.status,
+            answer.body
+        );
+        let id = answer.body["session_id"].as_str().context("a launch gives a session_id")?.to_owned();
+        Ok(Session { api: self.clone(), id, launched: answer.body })
+    }
+}
+
+/// A session, through the API.
+#[derive(Debug, Clone)]
+pub struct Session {
+    api: Api,
+    /// Its id.
+    pub id: String,
+    /// What the launch answered.
+    pub launched: Value,
+}
+
+impl Session {
+    /// Sends a message and gives the stream.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn chat(&self, message: &str) -> anyhow::Result<Chat> {
+        let request = self.api.request(Method::POST, &format!("/api/agents/{}/chat", self.id));
+        let response = request.json(&json!({ "message": message })).send().await?;
+        if response.status() != StatusCode::OK {
+            bail!("the chat was answered {}: {}", response.status(), response.text().await?);
+        }
+        Ok(Chat::new(response))
+    }
+
+    /// Sends a message and waits for the JSON answer.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn ask(&self, message: &str) -> anyhow::Result<Answer> {
+        let request = self.api.request(Method::POST, &format!("/api/agents/{}/chat", self.id));
+        let request = request.header("accept", "application/json").json(&json!({ "message": message }));
+        self.api.send(request).await
+    }
+
+    /// The session's events after a cursor.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn events(&self, after: u64) -> anyhow::Result<Chat> {
+        let path = format!("/api/agents/{}/events?after={after}", self.id);
+        let response = self.api.request(Method::GET, &path).send().await?;
+        if response.status() != StatusCode::OK {
+            bail!("the events were answered {}: {}", response.status(), response.text().await?);
+        }
+        Ok(Chat::new(response))
+    }
+
+    /// `POST` to one of the session's own routes.
+    ///
+    /// # Errors
+    /// As [`Api::send`].
+    pub async fn post(&self, route: &str, body: Value) -> anyhow::Result<Answer> {
+        self.api.post(&format!("/api/agents/sessions/{}/{route}", self.id), body).await
+    }
+
+    /// Looks at it.
+    ///
+    /// # Errors
+    /// As [`Api::send`].
+    pub async fn get(&self) -> anyhow::Result<Answer> {
+        self.api.get(&format!("/api/agents/sessions/{}", self.id)).await
+    }
+
+    /// Removes it.
+    ///
+    /// # Errors
+    /// As [`Api::send`].
+    pub async fn delete(&self) -> anyhow::Result<Answer> {
+        self.api.delete(&format!("/api/agents/sessions/{}", self.id)).await
+    }
+}

@@ -1,0 +1,75 @@
+//! Permission prompts and questions.
+
+use agcluster_tests::system::{Provider, System};
+use anyhow::{Context, ensure};
+use serde_json::json;
+
+use super::{KEY, asking_agent, of_kind, outputs, turn};
+
+pub(crate) async fn a_permission_that_is_given_lets_the_tool_run(provider: Provider) -> anyhow::Result<()> {
+    let system = System::start(provider).await?;
+    let session = system.api(KEY).launch(asking_agent(&["Bash"])).await?;
+    let mut chat = session.chat("@@bash touch asked.txt && ls\n@@text done").await?;
+    let asked = chat.until("permission_requested").await?.data["data"].clone();
+    ensure!(asked["tool"] == "Bash" && asked["input"]["command"] == "touch asked.txt && ls", "{asked:#}");
+    let answer =
+        session.post("answer", json!({ "request_id": asked["request_id"], "decision": "allow" })).await?;
+    ensure!(answer.status.is_success(), "{}", answer.body);
+    let frames = chat.rest().await?;
+    ensure!(outputs(&frames).contains("asked.txt"), "{frames:#?}");
+    system.stop().await
+}
+
+pub(crate) async fn a_permission_that_is_denied_keeps_the_tool_from_running(
+    provider: Provider,
+) -> anyhow::Result<()> {
+    let system = System::start(provider).await?;
+    let session = system.api(KEY).launch(asking_agent(&["Bash"])).await?;
+    let mut chat = session.chat("@@bash touch denied.txt\n@@text done").await?;
+    let asked = chat.until("permission_requested").await?.data["data"].clone();
+    let decision =
+        json!({ "request_id": asked["request_id"], "decision": "deny", "message": "Not in my house." });
+    ensure!(session.post("answer", decision).await?.status.is_success());
+    let frames = chat.rest().await?;
+    let results = of_kind(&frames, "tool_complete");
+    ensure!(results.len() == 1 && results[0]["is_error"] == true, "{frames:#?}");
+    ensure!(outputs(&frames).contains("Not in my house."), "{frames:#?}");
+    let frames = turn(&session, "@@bash ls").await?;
+    ensure!(!outputs(&frames).contains("denied.txt"), "{frames:#?}");
+    system.stop().await
+}
+
+pub(crate) async fn a_changed_input_is_what_runs(provider: Provider) -> anyhow::Result<()> {
+    let system = System::start(provider).await?;
+    let session = system.api(KEY).launch(asking_agent(&["Bash"])).await?;
+    let mut chat = session.chat("@@bash touch theirs.txt && ls\n@@text done").await?;
+    let asked = chat.until("permission_requested").await?.data["data"].clone();
+    let decision = json!({
+        "request_id": asked["request_id"], "decision": "allow",
+        "input": { "command": "touch mine.txt && ls", "description": "mine" },
+    });
+    ensure!(session.post("answer", decision).await?.status.is_success());
+    let output = outputs(&chat.rest().await?);
+    ensure!(output.contains("mine.txt") && !output.contains("theirs.txt"), "{output}");
+    system.stop().await
+}
+
+pub(crate) async fn a_question_is_asked_and_its_answer_reaches_the_agent(
+    provider: Provider,
+) -> anyhow::Result<()> {
+    let system = System::start(provider).await?;
+    let session = system.api(KEY).launch(asking_agent(&["Bash"])).await?;
+    let questions = json!({ "questions": [{
+        "question": "Which colour?", "header": "Colour", "multiSelect": false,
+        "options": [{ "label": "Red", "description": "Warm" }, { "label": "Blue", "description": "Cold" }],
+    }]});
+    let mut chat = session.chat(&format!("@@tool AskUserQuestion {questions}\n@@text painted")).await?;
+    let asked = chat.until("question_asked").await?.data["data"].clone();
+    let question = asked["questions"][0]["question"].as_str().context("a question has a text")?;
+    let answer =
+        json!({ "request_id": asked["request_id"], "decision": "answers", "answers": { question: "Blue" } });
+    ensure!(session.post("answer", answer).await?.status.is_success());
+    let frames = chat.rest().await?;
+    ensure!(outputs(&frames).contains("Blue"), "{frames:#?}");
+    system.stop().await
+}
