@@ -96,8 +96,8 @@ fn documentation() -> Result<()> {
 
 fn licences() -> Result<()> {
     let mut deny = Command::new(cargo_deny::require()?);
-    // The advisory database is a download of its own, and changes without any change of ours.
-    deny.args(["--offline", "--all-features", "--workspace", "check", "--hide-inclusion-graph"]);
+    // Not the advisories: their database is a download of its own, and changes without any change of ours.
+    deny.args(["--locked", "--all-features", "--workspace", "check", "--hide-inclusion-graph"]);
     command::run(deny.args(["licenses", "bans", "sources"]).current_dir(workspace::root()))
 }
 
