@@ -99,11 +99,8 @@ impl Recorder {
             }
             EventBody::PermissionRequested(request) => turns.ask(turn, &request.request_id),
             EventBody::QuestionAsked { request_id, .. } => turns.ask(turn, request_id),
-            EventBody::RequestResolved { request_id, .. } => {
-                if !turns.resolve(request_id) {
-                    return;
-                }
-            }
+            // Answered and withdrawn at once: the first counts.
+            EventBody::RequestResolved { request_id, .. } if !turns.resolve(request_id) => return,
             _ => {}
         }
         self.append(turn, entry);

@@ -80,12 +80,10 @@ async fn until<T>(follower: &mut Follower, wanted: impl Fn(EventBody) -> Option<
 }
 
 fn texts(bodies: &[EventBody]) -> Vec<&str> {
-    let text = |body: &'_ EventBody| match body {
-        EventBody::Text { .. } => true,
-        _ => false,
-    };
-    let texts = bodies.iter().filter(|body| text(body));
-    texts.map(|body| if let EventBody::Text { text, .. } = body { text.as_str() } else { "" }).collect()
+    bodies
+        .iter()
+        .filter_map(|body| if let EventBody::Text { text, .. } = body { Some(text.as_str()) } else { None })
+        .collect()
 }
 
 fn outcome(bodies: &[EventBody]) -> &Outcome {
