@@ -79,6 +79,7 @@ pub trait Journal: Send + Sync + fmt::Debug + 'static {
     /// Says that nothing will follow; readers come to an end. Closing twice is success.
     async fn close(&self, session: &SessionId) -> Result<()>;
 
-    /// Forgets a session. Forgetting what is unknown is success.
+    /// Closes a session's journal and forgets it once those who are reading it have come to its end, or after a while.
+    /// Forgetting what is unknown is success.
     async fn remove(&self, session: &SessionId) -> Result<()>;
 }

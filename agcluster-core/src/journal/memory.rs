@@ -2,12 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{Entry, Head, Journal, JournalError, Record, Result};
 use crate::session::SessionId;
+
+/// How long those who still read a removed session may take to read how it ended.
+const LAST_READERS: Duration = Duration::from_secs(60);
 
 /// How much of each session is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,10 @@ impl MemoryJournal {
     /// A journal that keeps so much of each session.
     pub fn new(retention: Retention) -> Self {
         Self { retention, sessions: Arc::default() }
+    }
+
+    fn forget(&self, session: &SessionId) {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(session);
     }
 
     fn log(&self, session: &SessionId) -> Result<Arc<Log>> {
@@ -130,7 +138,16 @@ impl Journal for MemoryJournal {
 
     async fn remove(&self, session: &SessionId) -> Result<()> {
         self.close(session).await?;
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(session);
+        let Ok(log) = self.log(session) else { return Ok(()) };
+        if log.head.receiver_count() == 0 {
+            self.forget(session);
+            return Ok(());
+        }
+        let (journal, session) = (self.clone(), session.clone());
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(LAST_READERS, log.head.closed()).await;
+            journal.forget(&session);
+        });
         Ok(())
     }
 }

@@ -51,11 +51,16 @@ async fn in_the_default_mode_leave_is_asked_given_and_denied() -> anyhow::Result
     let input = json!({"command": "touch instead"});
     agent.answer(json!({"request_id": request_id, "decision": "allow", "input": input})).await?;
     turn.rest().await?;
-    ensure!(agent.workspace().join("instead").exists() && !agent.workspace().join("changed").exists(), "not changed");
+    ensure!(
+        agent.workspace().join("instead").exists() && !agent.workspace().join("changed").exists(),
+        "not changed"
+    );
 
     let mut turn = agent.prompt("@@bash touch stopped\n@@text Never.").await?;
     let request_id = permission(&mut turn).await?;
-    agent.answer(json!({"request_id": request_id, "decision": "deny", "message": "Stop.", "interrupt": true})).await?;
+    agent
+        .answer(json!({"request_id": request_id, "decision": "deny", "message": "Stop.", "interrupt": true}))
+        .await?;
     ensure!(turn.end().await? == Outcome::Interrupted, "not interrupted");
 
     let mut turn = agent.prompt("@@bash touch withdrawn\n@@text Never.").await?;
@@ -64,7 +69,10 @@ async fn in_the_default_mode_leave_is_asked_given_and_denied() -> anyhow::Result
     let events = turn.rest().await?;
     ensure!(resolutions(&events) == [Resolution::Withdrawn], "{:?}", resolutions(&events));
     let late = agent.answer(json!({"request_id": request_id, "decision": "allow"})).await;
-    ensure!(late.is_err_and(|error| error.to_string().contains("unknown_request")), "a late answer was taken");
+    ensure!(
+        late.is_err_and(|error| error.to_string().contains("unknown_request")),
+        "a late answer was taken"
+    );
     agent.stop().await
 }
 
@@ -88,14 +96,23 @@ async fn a_question_is_answered() -> anyhow::Result<()> {
         "options": [{"label": "Red", "description": "Warm"}, {"label": "Blue", "description": "Cold"}]}]});
     let mut turn = agent.prompt(&format!("@@tool AskUserQuestion {question}\n@@text Thank you.")).await?;
     let asked = |event: &Event| match &event.body {
-        EventBody::QuestionAsked { request_id, questions, .. } => Some((request_id.clone(), questions.clone())),
+        EventBody::QuestionAsked { request_id, questions, .. } => {
+            Some((request_id.clone(), questions.clone()))
+        }
         _ => None,
     };
     let (request_id, questions) = turn.until("the question", asked).await?;
     ensure!(questions.len() == 1 && questions[0].options[1].label == "Blue", "{questions:?}");
     let allow = agent.answer(json!({"request_id": request_id, "decision": "allow"})).await;
-    ensure!(allow.is_err_and(|error| error.to_string().contains("invalid_request")), "no answer was taken for one");
-    agent.answer(json!({"request_id": request_id, "decision": "answers", "answers": {"Which colour?": "Blue"}})).await?;
+    ensure!(
+        allow.is_err_and(|error| error.to_string().contains("invalid_request")),
+        "no answer was taken for one"
+    );
+    agent
+        .answer(
+            json!({"request_id": request_id, "decision": "answers", "answers": {"Which colour?": "Blue"}}),
+        )
+        .await?;
     let events = turn.rest().await?;
     let told = events.iter().any(|event| match &event.body {
         EventBody::ToolResult { content, .. } => content.to_string().contains("Blue"),
@@ -110,7 +127,8 @@ async fn a_plan_is_offered_and_accepted() -> anyhow::Result<()> {
     let agent = Agent::start().await?;
     agent.configure(json!({"permission_mode": "plan"})).await?;
     let plan = json!({"plan": "1. Write hello.py"});
-    let mut turn = agent.prompt(&format!("@@tool ExitPlanMode {plan}\n@@bash touch planned\n@@text Done.")).await?;
+    let mut turn =
+        agent.prompt(&format!("@@tool ExitPlanMode {plan}\n@@bash touch planned\n@@text Done.")).await?;
     let offered = |event: &Event| match &event.body {
         EventBody::Plan { plan, .. } => Some(plan.clone()),
         _ => None,
@@ -119,9 +137,9 @@ async fn a_plan_is_offered_and_accepted() -> anyhow::Result<()> {
     let request_id = permission(&mut turn).await?;
     agent.answer(json!({"request_id": request_id, "decision": "allow", "scope": "session"})).await?;
     let events = turn.rest().await?;
-    let changed = events.iter().any(|event| {
-        matches!(event.body, EventBody::ModeChanged { mode: PermissionMode::AcceptEdits })
-    });
+    let changed = events
+        .iter()
+        .any(|event| matches!(event.body, EventBody::ModeChanged { mode: PermissionMode::AcceptEdits }));
     ensure!(changed && agent.workspace().join("planned").exists(), "{events:?}");
     agent.stop().await
 }

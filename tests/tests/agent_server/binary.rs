@@ -30,7 +30,8 @@ async fn a_bad_set_up_is_said_in_one_sentence() -> anyhow::Result<()> {
     let (code, says) = ends(binary()?.env("AGCLUSTER_TOKEN_SHA256", "short")).await?;
     ensure!(code == 2 && says.contains("64 hexadecimal digits"), "{code} {says}");
     let mut root = binary()?;
-    let (code, says) = ends(root.env("AGCLUSTER_TOKEN_SHA256", &digest).env("AGCLUSTER_AGENT_UID", "0")).await?;
+    let (code, says) =
+        ends(root.env("AGCLUSTER_TOKEN_SHA256", &digest).env("AGCLUSTER_AGENT_UID", "0")).await?;
     ensure!(code == 2 && says.contains("AGCLUSTER_AGENT_UID"), "{code} {says}");
     let mut nowhere = binary()?;
     nowhere.env("AGCLUSTER_TOKEN_SHA256", &digest).args(["--listen", "unix:/nonexistent/socket"]);

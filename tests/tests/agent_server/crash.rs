@@ -38,7 +38,8 @@ async fn written(agent: &Agent, name: &str) -> anyhow::Result<u32> {
 }
 
 #[tokio::test]
-async fn a_program_that_is_killed_ends_the_turn_and_the_next_takes_up_the_conversation() -> anyhow::Result<()> {
+async fn a_program_that_is_killed_ends_the_turn_and_the_next_takes_up_the_conversation() -> anyhow::Result<()>
+{
     let agent = Agent::start().await?;
     agent.configure(json!({})).await?;
     agent.turn("@@text I shall remember the word PINEAPPLE.").await?;
@@ -48,7 +49,8 @@ async fn a_program_that_is_killed_ends_the_turn_and_the_next_takes_up_the_conver
     let events = turn.rest().await?;
     let Outcome::Failed { reason, message } = outcome(&events)? else { anyhow::bail!("{:?}", events.last()) };
     ensure!(*reason == FailureReason::AgentExited && message.contains("signal 9"), "{message}");
-    let exited = |event: &Event| matches!(event.body, EventBody::AgentExited { signal: Some(9), code: None, .. });
+    let exited =
+        |event: &Event| matches!(event.body, EventBody::AgentExited { signal: Some(9), code: None, .. });
     ensure!(events.iter().any(exited), "{events:?}");
     gone(program).await?;
     gone(command).await?;

@@ -110,7 +110,8 @@ impl Agent {
         options: Value,
         resume: Option<&str>,
     ) -> anyhow::Result<Configured> {
-        let mut all = json!({"model": "claude-sonnet-4-5", "allowed_tools": ["Bash", "Read", "Write", "Edit"]});
+        let mut all =
+            json!({"model": "claude-sonnet-4-5", "allowed_tools": ["Bash", "Read", "Write", "Edit"]});
         if let (Some(all), Value::Object(options)) = (all.as_object_mut(), options) {
             all.extend(options);
         }
@@ -139,7 +140,8 @@ impl Agent {
 
     /// Begins a turn.
     pub(crate) async fn prompt(&self, text: &str) -> anyhow::Result<Turn> {
-        let query = json!({"turn": TurnId::generate(), "generation": 1, "prompt": [{"type": "text", "text": text}]});
+        let query =
+            json!({"turn": TurnId::generate(), "generation": 1, "prompt": [{"type": "text", "text": text}]});
         let request = self.post("/query").header("accept", "text/event-stream").json(&query);
         Turn::of(request.send().await?).await
     }
@@ -154,7 +156,10 @@ impl Agent {
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         let id = self.id();
         let below = below(id);
-        ensure!(std::process::Command::new("kill").arg(id.to_string()).status()?.success(), "cannot be told to end");
+        ensure!(
+            std::process::Command::new("kill").arg(id.to_string()).status()?.success(),
+            "cannot be told to end"
+        );
         let status = soon("the end of the agent server", self.process.wait()).await??;
         ensure!(status.code() == Some(0), "the agent server ended with {status}");
         let left: Vec<_> = below.into_iter().filter(|process| is_alive(*process)).collect();
@@ -207,7 +212,8 @@ impl Turn {
     pub(crate) async fn next(&mut self) -> anyhow::Result<Option<Event>> {
         loop {
             if let Some((frame, rest)) = self.rest.split_once("\n\n") {
-                let data = frame.split_once("data: ").map(|(_, data)| serde_json::from_str(data)).transpose()?;
+                let data =
+                    frame.split_once("data: ").map(|(_, data)| serde_json::from_str(data)).transpose()?;
                 self.rest = rest.to_owned();
                 match data {
                     Some(event) => return Ok(Some(event)),

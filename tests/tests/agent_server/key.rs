@@ -49,7 +49,8 @@ async fn nobody_reads_the_key(agent: Agent) -> anyhow::Result<()> {
         .replace("WORKSPACE", &text(agent.workspace()))
         .replace("BINARY", &text(agent.folder.path().join("agcluster-agent")));
     std::fs::write(agent.workspace().join("search.pl"), search)?;
-    let command = "HOME_DIR=$HOME; perl -pe \"s#HOME#$HOME_DIR#\" search.pl > run.pl; perl run.pl | sort | uniq -c";
+    let command =
+        "HOME_DIR=$HOME; perl -pe \"s#HOME#$HOME_DIR#\" search.pl > run.pl; perl run.pl | sort | uniq -c";
     let events = agent.turn(&format!("@@bash {command}\n@@text Done.")).await?;
     let found = tool_result(&events)?;
     ensure!(found.contains("searched"), "the search broke off: {found}");
@@ -58,7 +59,8 @@ async fn nobody_reads_the_key(agent: Agent) -> anyhow::Result<()> {
     ensure!(!found.contains("FOUND key"), "{found}");
     ensure!(found.contains("FOUND control in memory") || is_yama(), "{found}");
     // The key was used, so it was there to be found.
-    let keys: Vec<_> = agent.model.requests().iter().map(|request| request.api_key() == Some(agent.key.as_str())).collect();
+    let keys: Vec<_> =
+        agent.model.requests().iter().map(|request| request.api_key() == Some(agent.key.as_str())).collect();
     ensure!(!keys.is_empty() && keys.iter().all(|is| *is), "the model was asked with another key");
     agent.stop().await
 }

@@ -33,7 +33,10 @@ async fn text_streams_by_turn_after_turn() -> anyhow::Result<()> {
     let request = agent.model.requests().into_iter().rev().find(|request| request.is_messages());
     let request = request.ok_or_else(|| anyhow::anyhow!("no request"))?;
     ensure!(request.system_text().contains("You are a test."), "{}", request.system_text());
-    ensure!(request.user_texts().iter().any(|text| text.contains("Good morning")), "the first turn is forgotten");
+    ensure!(
+        request.user_texts().iter().any(|text| text.contains("Good morning")),
+        "the first turn is forgotten"
+    );
     agent.stop().await
 }
 
@@ -78,7 +81,10 @@ async fn a_retry_is_told_and_a_limit_ends_the_turn() -> anyhow::Result<()> {
     let agent = Agent::start().await?;
     agent.configure(json!({"max_turns": 2})).await?;
     let events = agent.turn("@@error 529 1\n@@text Recovered.").await?;
-    ensure!(events.iter().any(|event| matches!(event.body, EventBody::Retry { status: Some(529), .. })), "no retry");
+    ensure!(
+        events.iter().any(|event| matches!(event.body, EventBody::Retry { status: Some(529), .. })),
+        "no retry"
+    );
     ensure!(*outcome(&events)? == Outcome::Completed, "{:?}", events.last());
     let events = agent.turn("@@bash true\n@@bash true\n@@bash true\n@@text Never.").await?;
     ensure!(*outcome(&events)? == Outcome::Limit { which: Limit::MaxTurns }, "{:?}", events.last());

@@ -46,15 +46,20 @@ async fn a_command_writes_a_file_as_the_agents_user() -> anyhow::Result<()> {
 #[tokio::test]
 async fn tools_that_are_not_allowed_do_not_exist() -> anyhow::Result<()> {
     let agent = Agent::start().await?;
-    let everything_goes = json!({"allowed_tools": ["Read", "TodoWrite"], "permission_mode": "bypassPermissions"});
+    let everything_goes =
+        json!({"allowed_tools": ["Read", "TodoWrite"], "permission_mode": "bypassPermissions"});
     agent.configure(everything_goes).await?;
     let todo = json!({"todos": [{"content": "Write", "status": "in_progress", "activeForm": "Writing"}]});
     let rogue = "@@rogue_tool Bash {\"command\":\"touch rogue\"}";
     let events = agent.turn(&format!("{rogue}\n@@tool TodoWrite {todo}\n@@text I cannot.")).await?;
     ensure!(*outcome(&events)? == Outcome::Completed, "{:?}", events.last());
     ensure!(!agent.workspace().join("rogue").exists(), "it ran");
-    ensure!(events.iter().any(|event| matches!(&event.body, EventBody::Todo { items } if items.len() == 1)), "no list");
-    let request = agent.model.requests().into_iter().find(|request| request.is_messages()).context("no request")?;
+    ensure!(
+        events.iter().any(|event| matches!(&event.body, EventBody::Todo { items } if items.len() == 1)),
+        "no list"
+    );
+    let request =
+        agent.model.requests().into_iter().find(|request| request.is_messages()).context("no request")?;
     let mut tools = request.tools();
     tools.sort();
     ensure!(tools == ["AskUserQuestion", "Read", "TodoWrite"], "{tools:?}");
@@ -131,7 +136,8 @@ async fn a_sub_agent_has_tools_that_the_main_agent_has_not() -> anyhow::Result<(
     let main = requests.iter().find(|request| request.is_messages()).context("no request")?;
     ensure!(main.system_text().contains("You lead a team."), "nothing was appended");
     ensure!(main.system_text().len() > 5_000, "the preset is gone");
-    let sub = requests.iter().find(|request| request.sub_agent().is_some()).context("no request of a sub-agent")?;
+    let sub =
+        requests.iter().find(|request| request.sub_agent().is_some()).context("no request of a sub-agent")?;
     ensure!(sub.tools() == ["Bash"] && !main.tools().contains(&"Bash".to_owned()), "{:?}", main.tools());
     agent.stop().await
 }
@@ -146,7 +152,8 @@ async fn a_team_cannot_be_left_by_other_sub_agents() -> anyhow::Result<()> {
             "agents": {"builder": {"description": "Builds", "prompt": "You build.", "tools": ["Bash"]}},
         }))
         .await?;
-    let task = json!({"description": "d", "prompt": "@@bash touch built", "subagent_type": "general-purpose"});
+    let task =
+        json!({"description": "d", "prompt": "@@bash touch built", "subagent_type": "general-purpose"});
     let events = agent.turn(&format!("@@tool Agent {task}\n@@text Done.")).await?;
     ensure!(tool_result(&events)?.contains("not found"), "{}", tool_result(&events)?);
     ensure!(!agent.workspace().join("built").exists(), "another sub-agent built");

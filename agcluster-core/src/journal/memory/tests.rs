@@ -74,6 +74,16 @@ async fn a_reader_too_slow_for_the_retention_is_told_and_ends() {
 }
 
 #[tokio::test]
+async fn whoever_reads_a_removed_session_reads_it_to_its_end() {
+    let (journal, session) = journal(Retention::default()).await;
+    let mut events = Box::pin(subscribe(Arc::new(journal.clone()), session.clone(), 0).await.unwrap());
+    journal.append(&session, vec![delta("last words")]).await.unwrap();
+    journal.remove(&session).await.unwrap();
+    assert_eq!(events.next().await.unwrap().unwrap().seq(), 1);
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
 async fn an_unknown_session_is_an_error() {
     let journal = MemoryJournal::default();
     let session = SessionId::generate();

@@ -1,0 +1,110 @@
+//! What can be chosen.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// Measure, and print each figure beside its floor from the same run.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "bench", max_term_width = 110)]
+pub(crate) struct Options {
+    /// How often each thing is measured
+    #[arg(long, default_value_t = 20, value_parser = at_least_one)]
+    pub(crate) runs: usize,
+
+    /// Measure these parts only, comma-separated
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Part>,
+
+    /// What the scripted agents of `relay` and `memory` run in
+    #[arg(long, value_enum, default_value_t = Platform::Docker)]
+    pub(crate) scripted_on: Platform,
+
+    /// Sessions of `memory`
+    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
+    pub(crate) sessions: usize,
+
+    /// Open streams of `memory`, shared out among its sessions
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    pub(crate) streams: usize,
+
+    /// The agent image
+    #[arg(long, default_value = "agcluster/agent:latest")]
+    pub(crate) image: String,
+
+    /// The Docker network for containers
+    #[arg(long, default_value = "agcluster")]
+    pub(crate) network: String,
+
+    /// The server to measure [default: the one beside this program]
+    #[arg(long)]
+    pub(crate) server: Option<PathBuf>,
+
+    /// Also write every measured value into this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// A part of the benchmark, which can be run alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// Launches, first answers and removals, with real Claude Code in Docker
+    Launch,
+    /// The way of events from the agent server to a client
+    Relay,
+    /// The server's memory
+    Memory,
+    /// `/health` while launches and removals run
+    Health,
+}
+
+/// What agents run in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Platform {
+    /// Docker containers
+    Docker,
+    /// Child processes
+    Process,
+}
+
+impl Platform {
+    /// The provider's name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Process => "process",
+        }
+    }
+}
+
+impl Options {
+    /// The parts to run, in their order.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let all = Part::value_variants().iter().copied();
+        all.filter(|part| self.only.is_empty() || self.only.contains(part)).collect()
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "write a whole number from 1 on".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn parts_come_in_their_order_and_once() {
+        let parts = |line: &[&str]| Options::try_parse_from(line).unwrap().parts();
+        assert_eq!(parts(&["bench"]), Part::value_variants());
+        assert_eq!(parts(&["bench", "--only", "memory,relay,relay"]), [Part::Relay, Part::Memory]);
+        assert!(Options::try_parse_from(["bench", "--runs", "0"]).is_err());
+    }
+}
