@@ -49,7 +49,30 @@ fn sentence(text: &str) -> String {
     let text =
         text.strip_prefix("Failed to deserialize the JSON body into the target type: ").unwrap_or(text);
     let text = text.strip_prefix("Failed to parse the request body as JSON: ").unwrap_or(text);
-    format!("the body is not what this route takes: {text}")
+    format!("the body is not what this route takes: {}", without_value(text))
+}
+
+/// The message without the text that was found in place of what was expected: it may be a credential in the wrong field.
+fn without_value(text: &str) -> String {
+    match (text.find("string \""), text.rfind("\", expected")) {
+        (Some(start), Some(end)) if start < end => format!("{}a string{}", &text[..start], &text[end + 1..]),
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_in_the_wrong_field_is_not_repeated() {
+        let text = "mcp_env.github: invalid type: string \"to\"ken\", expected a map at line 1 column 42";
+        assert_eq!(
+            without_value(text),
+            "mcp_env.github: invalid type: a string, expected a map at line 1 column 42"
+        );
+        assert_eq!(without_value("missing field `x`"), "missing field `x`");
+    }
 }
 
 impl From<PathRejection> for Problem {
