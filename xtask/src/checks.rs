@@ -33,7 +33,7 @@ pub(crate) fn run(filter: &[String]) -> ExitCode {
         run.step("licences and sources", |_| licences());
     } else {
         announce(
-            "Only tests that match: formatting, lints, licences, documentation and the example are left out",
+            "Only tests that match: formatting, lints, licences, documentation, the example and the README's lines are left out",
         );
     }
     // Tests in containers would only repeat, each in its way, what is missing here.

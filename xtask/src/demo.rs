@@ -15,7 +15,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::command::{self, announce};
-use crate::{server, workspace};
+use crate::server::Needs;
+use crate::workspace;
 use stage::Stage;
 
 /// What the demo waits for once everything runs.
@@ -29,7 +30,7 @@ enum Event {
 /// # Errors
 /// When something is missing or does not start, or one of the two ends by itself.
 pub(crate) fn run() -> Result<()> {
-    server::prepare()?;
+    let needs = Needs::require()?;
     let (events, happened) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let on_signal = events.clone();
@@ -40,7 +41,7 @@ pub(crate) fn run() -> Result<()> {
         }
     });
     let port = port()?;
-    let stage = Stage::set(port, move |name| {
+    let stage = Stage::set(needs, port, move |name| {
         let _ = events.send(Event::Ended(name));
     })?;
     println!("\nTry it, in another terminal:\n\n{}", lines::to_try(port));
@@ -59,7 +60,7 @@ pub(crate) fn run() -> Result<()> {
 /// When one of them does not do what the README says.
 pub(crate) fn rehearse() -> Result<()> {
     let port = stage::free_port(IpAddr::V4(Ipv4Addr::LOCALHOST))?.port();
-    let stage = Stage::set(port, |_| ())?;
+    let stage = Stage::set(Needs::require()?, port, |_| ())?;
     let said =
         command::output(Command::new("sh").args(["-c", &lines::to_try(port)]).current_dir(workspace::root()));
     stage.strike()?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use super::{model_host, probe};
 use crate::command::announce;
 use crate::running::Running;
-use crate::{server, workspace};
+use crate::server::{self, Needs};
 
 const MODEL_API: &str = "scripted-model-api";
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -29,21 +29,20 @@ impl Stage {
     ///
     /// # Errors
     /// When one does not build or start, or the port is taken.
-    pub(super) fn set(port: u16, on_end: impl Fn(&'static str) + Clone + Send + 'static) -> Result<Self> {
+    pub(super) fn set(
+        needs: Needs,
+        port: u16,
+        on_end: impl Fn(&'static str) + Clone + Send + 'static,
+    ) -> Result<Self> {
         announce("Building the server and the scripted model API");
-        let folder = workspace::build(&[server::NAME, MODEL_API])?;
-        let program = |name: &str| {
-            let mut command = Command::new(folder.join(name));
-            command.current_dir(workspace::root()).stdin(Stdio::null());
-            command
-        };
+        let built = needs.build(&[MODEL_API])?;
         let start = |name: &'static str, command: &mut Command| {
             let on_end = on_end.clone();
-            Running::start(command, move || on_end(name))
+            Running::start(command.stdin(Stdio::null()), move || on_end(name))
         };
 
         let model_address = free_port(model_host::address()?)?;
-        let mut model_api = program(MODEL_API);
+        let mut model_api = built.command(MODEL_API)?;
         model_api.args(["--demo", "--listen", &model_address.to_string()]);
         let mut model_api = start(MODEL_API, &mut model_api)?;
         model_api.wait_until(START_LIMIT, || probe::connects(model_address))?;
@@ -52,7 +51,7 @@ impl Stage {
         if probe::connects(address) {
             bail!("Port {port} is taken: stop what listens there, or choose another one with API_PORT.");
         }
-        let mut server = program(server::NAME);
+        let mut server = built.command(server::NAME)?;
         server.env("API_HOST", "127.0.0.1").env("API_PORT", port.to_string());
         server.env("ANTHROPIC_BASE_URL", format!("http://{model_address}"));
         let mut server = start(server::NAME, &mut server)?;
