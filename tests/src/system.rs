@@ -79,10 +79,22 @@ impl System {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(provider: Provider, arguments: &[&str]) -> anyhow::Result<Self> {
+        Self::start_on(provider, None, arguments).await
+    }
+
+    /// A system whose Docker engine is not there.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_without_engine() -> anyhow::Result<Self> {
+        Self::start_on(Provider::Docker, Some("unix:///nonexistent/docker.sock"), &[]).await
+    }
+
+    async fn start_on(provider: Provider, engine: Option<&str>, arguments: &[&str]) -> anyhow::Result<Self> {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let model = ModelApi::start(ModelOptions { listen, ..ModelOptions::default() }).await?;
         let folder = tempfile::tempdir()?;
-        configure(provider, &folder)?;
+        configure(provider, engine, &folder)?;
         let cluster = format!("test-{}", uuid::Uuid::new_v4().simple());
         let model_url = model.url_for(provider.host());
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -166,10 +178,13 @@ impl System {
 }
 
 /// Writes the provider's configuration.
-fn configure(provider: Provider, folder: &TempDir) -> anyhow::Result<()> {
+fn configure(provider: Provider, engine: Option<&str>, folder: &TempDir) -> anyhow::Result<()> {
     let (providers, agents) = (folder.path().join("providers"), folder.path().join("agents"));
     std::fs::create_dir_all(&providers)?;
     std::fs::create_dir_all(&agents)?;
+    if let Some(host) = engine {
+        std::fs::write(providers.join("docker.yaml"), json!({ "host": host }).to_string())?;
+    }
     if provider == Provider::Process {
         let config = json!({
             "agent_binary": needed("AGCLUSTER_AGENT_BINARY")?,

@@ -50,7 +50,7 @@ pub(crate) async fn measure(stage: &Stage) -> Result<Vec<Figure>> {
     let mut unused = Times::default();
     let session = launch(&api, &mut unused).await?;
     let model = stage.model.url_for(bare::HOST);
-    let recipe = Recipe::of_session(stage.provider.as_ref(), &session.id, &model).await?;
+    let recipe = Recipe::of_session(stage.provider.as_ref(), &stage.engine, &session.id, &model).await?;
     delete(stage, session).await?;
     run(stage, &api, &recipe, 0, &mut unused).await?;
 
@@ -80,7 +80,7 @@ async fn run(stage: &Stage, api: &Api, recipe: &Recipe, nth: usize, times: &mut 
             _ => {
                 let begun = Instant::now();
                 let mut started =
-                    Program::start(engine, &stage.options, &stage.cluster, recipe, pipes.path()).await?;
+                    Program::start(engine, &stage.options.image, &stage.cluster, recipe, pipes.path()).await?;
                 times.alone_ready.push_time(started.ready);
                 let before = begun.elapsed();
                 times.alone_first.push_time(before + started.turn(PROMPT).await?);

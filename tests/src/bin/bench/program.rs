@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::unix::pipe::{OpenOptions, Receiver, Sender};
 
-use super::bare::{self, Bare};
+use super::bare::Bare;
 use super::limits::{STEP, soon};
-use super::options::Options;
 
 /// Writes one file of the program's process. Run as the agent's user, who may read them.
 const SHOW: &str = r#"for p in /proc/[0-9]*; do
@@ -34,6 +33,7 @@ const READ_WRITE: u32 = 0o666;
 pub(crate) struct Recipe {
     command: Vec<String>,
     environment: Vec<String>,
+    host: HostConfig,
 }
 
 impl Recipe {
@@ -43,6 +43,7 @@ impl Recipe {
     /// When the session runs no such program.
     pub(crate) async fn of_session(
         provider: &dyn ContainerProvider,
+        engine: &Docker,
         session: &str,
         model_url: &str,
     ) -> Result<Self> {
@@ -61,29 +62,30 @@ impl Recipe {
         // The way to the model, without the agent server on it.
         environment.retain(|variable| !variable.starts_with("ANTHROPIC_"));
         environment.extend([format!("ANTHROPIC_BASE_URL={model_url}"), "ANTHROPIC_API_KEY=bench".to_owned()]);
-        Ok(Self { command, environment })
+        let host = engine.inspect_container(&container.id.0, None).await?.host_config;
+        let mut host = host.context("the engine shows no host configuration")?;
+        // The workspace is the session's: a folder in memory takes its place.
+        host.mounts = None;
+        let workspace = ("/workspace".to_owned(), "rw,exec,nosuid,nodev,uid=1000,gid=1000".to_owned());
+        host.tmpfs.get_or_insert_default().extend([workspace]);
+        Ok(Self { command, environment, host })
     }
 
-    /// The container: what a session's has that could matter to the program's speed.
-    fn container(&self, options: &Options, pipes: &Path) -> ContainerCreateBody {
+    /// The container: the session's, with the program in place of the agent server.
+    fn container(&self, image: &str, pipes: &Path) -> ContainerCreateBody {
         let connect = ["/bin/sh", "-c", CONNECT, PIPES].map(str::to_owned);
-        let owned = "rw,exec,nosuid,nodev,uid=1000,gid=1000";
-        let mut body = bare::idle(&options.image, &options.network);
-        body.entrypoint = Some(connect.into_iter().chain(self.command.iter().cloned()).collect());
-        body.env = Some(self.environment.clone());
-        body.user = Some("1000:1000".to_owned());
-        body.working_dir = Some("/workspace".to_owned());
-        body.host_config = Some(HostConfig {
-            network_mode: Some(options.network.clone()),
-            extra_hosts: Some(vec![format!("{}:host-gateway", bare::HOST)]),
-            binds: Some(vec![format!("{}:{PIPES}", pipes.display())]),
-            tmpfs: Some(["/tmp", "/home/agent", "/workspace"].map(|at| (at.to_owned(), owned.to_owned())).into()),
-            readonly_rootfs: Some(true),
-            cap_drop: Some(vec!["ALL".to_owned()]),
-            security_opt: Some(vec!["no-new-privileges".to_owned()]),
-            ..HostConfig::default()
-        });
-        body
+        ContainerCreateBody {
+            image: Some(image.to_owned()),
+            entrypoint: Some(connect.into_iter().chain(self.command.iter().cloned()).collect()),
+            env: Some(self.environment.clone()),
+            user: Some("1000:1000".to_owned()),
+            working_dir: Some("/workspace".to_owned()),
+            host_config: Some(HostConfig {
+                binds: Some(vec![format!("{}:{PIPES}", pipes.display())]),
+                ..self.host.clone()
+            }),
+            ..ContainerCreateBody::default()
+        }
     }
 }
 
@@ -104,7 +106,7 @@ impl Program {
     /// When it does not start.
     pub(crate) async fn start(
         engine: &Docker,
-        options: &Options,
+        image: &str,
         cluster: &str,
         recipe: &Recipe,
         folder: &Path,
@@ -121,7 +123,7 @@ impl Program {
         let mut input = both.open_sender(pipe("in")?)?;
         let output = BufReader::new(both.open_receiver(pipe("out")?)?).lines();
         let begun = Instant::now();
-        let container = Bare::start(engine, cluster, recipe.container(options, folder)).await?;
+        let container = Bare::start(engine, cluster, recipe.container(image, folder)).await?;
         let initialize = json!({
             "type": "control_request",
             "request_id": "initialize",
