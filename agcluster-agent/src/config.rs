@@ -16,6 +16,9 @@ pub struct ServerConfig {
     /// The user the agent program runs as; the server's own when absent. Switching takes root, or `CAP_SETUID` and
     /// `CAP_SETGID`.
     pub agent_user: Option<AgentUser>,
+    /// Where the agent program's home is made, anew for each server. When absent, images' `/home/agent` is the home if the
+    /// agent's user can have it; else one is made where temporary files go.
+    pub homes: Option<PathBuf>,
     /// Whether the server is a process of its own, which may adopt and end whatever its agent program leaves behind.
     /// Only the binary says so; an application that holds the server in its own process must not. Default `false`.
     pub own_process: bool,
@@ -40,6 +43,7 @@ impl ServerConfig {
             token_digest,
             workspace: PathBuf::from("/workspace"),
             agent_user: None,
+            homes: None,
             own_process: false,
             programs: Programs::default(),
             replay: ReplayLimits::default(),

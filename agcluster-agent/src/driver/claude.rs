@@ -48,7 +48,7 @@ pub(super) async fn start(
         ))
     })?;
     let directory = places::working_directory(&config, options.cwd.as_deref()).await?;
-    let home = Home::prepare(config.agent_user)?;
+    let home = Home::prepare(config.agent_user, config.homes.as_deref())?;
     let proxy = ModelProxy::open(&access).await?;
 
     let conversation = match resume {

@@ -45,6 +45,10 @@ pub(crate) struct Cli {
     #[arg(long, env = "AGCLUSTER_AGENT_GID", value_name = "GID")]
     agent_gid: Option<u32>,
 
+    /// Where the agent's home is made, anew each time [default: /home/agent as it is, or where temporary files go].
+    #[arg(long, env = "AGCLUSTER_HOMES", value_name = "PATH")]
+    homes: Option<PathBuf>,
+
     /// The Claude Code program: a path, or a name to look for in PATH.
     #[arg(long, env = "AGCLUSTER_CLAUDE", default_value = "claude", value_name = "PROGRAM")]
     claude: PathBuf,
@@ -94,6 +98,7 @@ impl Cli {
         let mut config = ServerConfig::new(digest);
         config.workspace.clone_from(&self.workspace);
         config.agent_user = self.agent_user()?;
+        config.homes.clone_from(&self.homes);
         config.own_process = true;
         config.programs.claude.clone_from(&self.claude);
         config.replay.directory.clone_from(&self.replay_directory);

@@ -25,10 +25,12 @@ pub(super) enum Home {
 }
 
 impl Home {
-    /// The image's home where the agent's user can have it, else one of its own.
-    pub(super) fn prepare(user: Option<AgentUser>) -> Result<Self, DriverError> {
+    /// One of its own below `homes`, if that is given. Else the image's home where the agent's user can have it, else one of
+    /// its own where temporary files go.
+    pub(super) fn prepare(user: Option<AgentUser>, homes: Option<&Path>) -> Result<Self, DriverError> {
         let usual = Path::new(USUAL_HOME);
-        if let Some(user) = user
+        if homes.is_none()
+            && let Some(user) = user
             && give(usual, user).is_ok()
         {
             return Ok(Self::Usual);
@@ -36,7 +38,8 @@ impl Home {
         let failed = |error: io::Error| {
             DriverError::StartFailed(format!("no home directory can be made for the agent program: {error}"))
         };
-        let private = tempfile::Builder::new().prefix("agent-home-").tempdir().map_err(failed)?;
+        let below = homes.map_or_else(std::env::temp_dir, Path::to_owned);
+        let private = tempfile::Builder::new().prefix("agent-home-").tempdir_in(below).map_err(failed)?;
         DirBuilder::new().mode(0o700).create(private.path().join("tmp")).map_err(failed)?;
         if let Some(user) = user {
             give(&private.path().join("tmp"), user).map_err(failed)?;
