@@ -31,7 +31,7 @@ pub fn register_all(factory: &mut ProviderFactory) {
     #[cfg(feature = "docker")]
     docker::register(factory);
     #[cfg(feature = "process")]
-    //process::register(factory);
+    process::register(factory);
     #[cfg(feature = "memory")]
     memory::register(factory);
     #[cfg(not(any(feature = "docker", feature = "process", feature = "memory")))]

@@ -11,7 +11,7 @@ use super::config::DockerConfig;
 use super::connection::{Connection, Engine};
 use super::error::{About, explain, no_image};
 use super::image::Image;
-use super::inject::{self, NotInjected};
+use super::inject::NotInjected;
 use super::limits::Limits;
 use super::{PLATFORM, view};
 use crate::name;
@@ -78,7 +78,6 @@ impl Creation<'_> {
             self.check_owner(view::labels(&workspace.labels).as_ref(), "workspace")?;
         }
         let injected = if image.has_agent { None } else { Some(self.inject().await?) };
-        let must_own = is_new && injected.is_some();
         let plan = self.plan(limits, volume, injected);
         let name = self.name();
         match api.create(&name, &plan).await {
@@ -89,13 +88,7 @@ impl Creation<'_> {
                 return Err(self.explain(failure));
             }
         }
-        let started = async {
-            if must_own {
-                inject::own_workspace(api, &name).await?;
-            }
-            api.start(&name).await
-        };
-        if let Err(failure) = started.await {
+        if let Err(failure) = api.start(&name).await {
             self.clean_up(&plan, is_new).await;
             return self.repair(failure, &plan).await;
         }

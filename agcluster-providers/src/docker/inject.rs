@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio_util::io::ReaderStream;
 
 use super::api::{Api, Created, Failure};
-use super::{AGENT_FOLDER, AGENT_GID, AGENT_PROGRAM, AGENT_UID, WORKSPACE, names};
+use super::{AGENT_FOLDER, AGENT_PROGRAM, names};
 
 /// Sees to it that the agent server's volume is there.
 #[derive(Debug)]
@@ -121,8 +121,8 @@ async fn fill_through(api: &Api, filler: &str, binary: &Path, length: u64) -> Re
     }
     let unreadable = |error| NotInjected::Unreadable(binary.to_owned(), error);
     let file = tokio::fs::File::open(binary).await.map_err(unreadable)?;
-    let program = header("agcluster-agent", length, 0o755, 0, 0).map_err(unreadable)?;
-    let marker = header(MARKER, 0, 0o444, 0, 0).map_err(unreadable)?;
+    let program = header("agcluster-agent", length, 0o755).map_err(unreadable)?;
+    let marker = header(MARKER, 0, 0o444).map_err(unreadable)?;
     let padding = Bytes::from(vec![0; (length.next_multiple_of(BLOCK) - length) as usize]);
     let tar = stream::iter([Ok(program)]).chain(ReaderStream::new(file.take(length))).chain(stream::iter([
         Ok(padding),
@@ -143,29 +143,18 @@ async fn remove_filler(api: &Api, filler: &str) -> Result<(), Failure> {
     }
 }
 
-/// Gives a new workspace to the agent's user. Images with an agent server have such a folder, and a new volume takes
-/// after it; others have none, and it would be root's.
-pub(super) async fn own_workspace(api: &Api, container: &str) -> Result<(), Failure> {
-    let folder =
-        header("./", 0, 0o755, AGENT_UID, AGENT_GID).map_err(|error| Failure::Nonsense(error.to_string()))?;
-    api.upload(container, WORKSPACE, stream::iter([Ok(folder), Ok(END)])).await
-}
-
 const BLOCK: u64 = 512;
 /// Two blocks of nothing.
 const END: Bytes = Bytes::from_static(&[0; 2 * BLOCK as usize]);
 
-/// The block before a file, or before a folder if the name ends in a slash.
-fn header(name: &str, length: u64, mode: u32, uid: u32, gid: u32) -> std::io::Result<Bytes> {
+/// The block before a file.
+fn header(name: &str, length: u64, mode: u32) -> std::io::Result<Bytes> {
     let mut header = tokio_tar::Header::new_ustar();
-    let kind =
-        if name.ends_with('/') { tokio_tar::EntryType::Directory } else { tokio_tar::EntryType::Regular };
-    header.set_entry_type(kind);
     header.set_path(name)?;
     header.set_size(length);
     header.set_mode(mode);
-    header.set_uid(uid.into());
-    header.set_gid(gid.into());
+    header.set_uid(0);
+    header.set_gid(0);
     header.set_mtime(0);
     header.set_cksum();
     Ok(Bytes::copy_from_slice(header.as_bytes()))
