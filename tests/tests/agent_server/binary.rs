@@ -6,7 +6,7 @@ use agcluster_tests::system::needed;
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-use crate::harness::soon;
+use crate::harness::{below, is_root, soon};
 
 fn binary() -> anyhow::Result<Command> {
     let mut command = Command::new(needed("AGCLUSTER_AGENT_BINARY")?);
@@ -41,5 +41,40 @@ async fn a_bad_set_up_is_said_in_one_sentence() -> anyhow::Result<()> {
     ensure!(code == 2, "{code}");
     let (code, says) = ends(binary()?.args(["healthcheck", "http://127.0.0.1:1"])).await?;
     ensure!(code == 3 && says.contains("no healthy agent server"), "{code} {says}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn as_the_first_process_it_passes_signals_on_and_exits_as_the_server_does() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let socket = folder.path().join("socket");
+    let mut unshare = Command::new("unshare");
+    // A world of processes of its own, in which the first one it starts has the id 1.
+    if !is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    unshare
+        .args(["--pid", "--fork", "--mount-proc", "--kill-child"])
+        .arg(needed("AGCLUSTER_AGENT_BINARY")?)
+        .arg("--listen")
+        .arg(format!("unix:{}", socket.display()))
+        .env("AGCLUSTER_TOKEN_SHA256", "0".repeat(64))
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let mut process = unshare.spawn().context("`unshare` cannot be run: install util-linux")?;
+    let id = process.id().context("it has no id")?;
+    soon("the socket", async {
+        while tokio::net::UnixStream::connect(&socket).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await?;
+    let below = below(id);
+    // The init, and the server as its child.
+    ensure!(below.len() == 2, "{below:?}");
+    let told = std::process::Command::new("kill").arg(below[0].to_string()).status()?;
+    ensure!(told.success(), "it cannot be told to end");
+    let status = soon("the end", process.wait()).await??;
+    ensure!(status.code() == Some(0), "it ended with {status}");
     Ok(())
 }

@@ -6,7 +6,9 @@ use agcluster_agent::{AgentUser, ServerConfig, TokenDigest};
 use agcluster_protocol::TOKEN_DIGEST_ENV;
 use clap::{Parser, Subcommand};
 use rustix::process::geteuid;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::Failure;
 use crate::listen::Address;
@@ -77,13 +79,12 @@ pub(crate) enum Command {
 
 impl Cli {
     pub(crate) fn start_log(&self) -> Result<(), Failure> {
-        let filter = EnvFilter::try_new(&self.log)
+        let filter: Targets = self
+            .log
+            .parse()
             .map_err(|error| Failure::usage(format!("AGCLUSTER_LOG cannot be read: {error}")))?;
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .init();
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+        tracing_subscriber::registry().with(lines).with(filter).init();
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The first process of a container: runs the server as its child, passes signals on to it, and reaps what is orphaned.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
@@ -53,7 +54,9 @@ async fn supervise() -> Result<ExitCode, Failure> {
 
 fn spawn_self() -> Result<Pid, Failure> {
     // Not a child of tokio's, which would wait for it and take its status away.
-    let child = Command::new("/proc/self/exe").args(std::env::args_os().skip(1)).spawn();
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_else(|| "agcluster-agent".into());
+    let child = Command::new("/proc/self/exe").arg0(name).args(arguments).spawn();
     let child = child.map_err(|error| Failure::system(format!("the server cannot be started: {error}")))?;
     i32::try_from(child.id())
         .ok()

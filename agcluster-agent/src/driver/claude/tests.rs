@@ -5,6 +5,7 @@
 
 mod lossless;
 mod robust;
+mod starting;
 
 use std::collections::HashMap;
 use std::fs;
