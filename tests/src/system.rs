@@ -4,7 +4,9 @@ mod api;
 mod frames;
 mod leftovers;
 
+use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 
 use agcluster_core::config::ConfigStore;
 use agcluster_core::session::Sessions;
@@ -186,6 +188,8 @@ fn configure(provider: Provider, engine: Option<&str>, folder: &TempDir) -> anyh
         std::fs::write(providers.join("docker.yaml"), json!({ "host": host }).to_string())?;
     }
     if provider == Provider::Process {
+        // The agent runs as another user, whose workspace is beneath.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
         let config = json!({
             "agent_binary": needed("AGCLUSTER_AGENT_BINARY")?,
             "claude": needed("AGCLUSTER_CLAUDE")?,

@@ -33,7 +33,8 @@ impl Answer {
 }
 
 impl Api {
-    pub(super) fn new(base: String, key: &str) -> Self {
+    /// A client of the server at this base URL, with a key.
+    pub fn new(base: String, key: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self { client: Client::new(), base, key: key.to_owned() }
     }

@@ -8,7 +8,7 @@ use super::{KEY, agent, outputs, said, turn};
 
 /// Looks for the key in everything that can be read: own and others' environments, arguments, memory, files.
 const SEARCH: &str = r#"
-needle=$(printf '%s-%s' sk-ant-test 6f1c9e0b7a)
+needle=$(printf '%s-%s' sk-ant-test KEY-TAIL)
 found() { echo "FOUND in $1"; }
 env | grep -qF "$needle" && found env
 for p in /proc/[0-9]*; do
@@ -24,8 +24,11 @@ echo "searched"
 
 pub(crate) async fn a_command_cannot_read_the_key(provider: Provider) -> anyhow::Result<()> {
     let system = System::start(provider).await?;
-    let session = system.api(KEY).launch(agent(&["Bash"])).await?;
-    let script = serde_json::to_string(SEARCH)?;
+    // A key of this run alone, of which the script knows the halves: what is found can have come from nowhere else.
+    let tail = uuid::Uuid::new_v4().simple().to_string();
+    let key = format!("sk-ant-test-{tail}");
+    let session = system.api(&key).launch(agent(&["Bash"])).await?;
+    let script = serde_json::to_string(&SEARCH.replace("KEY-TAIL", &tail))?;
     let frames = turn(&session, &format!("@@bash {script}")).await?;
     let output = outputs(&frames);
     ensure!(
@@ -34,10 +37,10 @@ pub(crate) async fn a_command_cannot_read_the_key(provider: Provider) -> anyhow:
     );
     ensure!(!output.contains("FOUND"), "{output}");
     ensure!(
-        system.model().requests().iter().any(|request| request.api_key() == Some(KEY)),
+        system.model().requests().iter().any(|request| request.api_key() == Some(&key)),
         "the key was not used"
     );
-    ensure!(!session.get().await?.body.to_string().contains(KEY));
+    ensure!(!session.get().await?.body.to_string().contains(&key));
     system.stop().await
 }
 

@@ -40,11 +40,7 @@ impl Bare {
     ///
     /// # Errors
     /// The engine's.
-    pub(crate) async fn start(
-        engine: &Docker,
-        cluster: &str,
-        mut body: ContainerCreateBody,
-    ) -> Result<Self> {
+    pub(crate) async fn start(engine: &Docker, cluster: &str, mut body: ContainerCreateBody) -> Result<Self> {
         body.labels = Some(HashMap::from([(LABEL.to_owned(), cluster.to_owned())]));
         let begun = Instant::now();
         let started = async {

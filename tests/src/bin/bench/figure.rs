@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn a_difference_is_held_against_its_target() {
         let floor = samples(&[0.3, 0.31, 0.32]);
-        let figure = Figure::new("launch", Unit::Milliseconds, samples(&[0.35, 0.36, 0.4])).over("bare", &floor);
+        let figure =
+            Figure::new("launch", Unit::Milliseconds, samples(&[0.35, 0.36, 0.4])).over("bare", &floor);
         let columns = figure.clone().at_most(0.06).columns();
         assert_eq!(columns[7..], ["+50.0 ms", "≤ 60.0 ms: met"]);
         assert_eq!(figure.at_most(0.04).columns()[8], "≤ 40.0 ms: **missed**");

@@ -80,7 +80,8 @@ async fn run(stage: &Stage, api: &Api, recipe: &Recipe, nth: usize, times: &mut 
             _ => {
                 let begun = Instant::now();
                 let mut started =
-                    Program::start(engine, &stage.options.image, &stage.cluster, recipe, pipes.path()).await?;
+                    Program::start(engine, &stage.options.image, &stage.cluster, recipe, pipes.path())
+                        .await?;
                 times.alone_ready.push_time(started.ready);
                 let before = begun.elapsed();
                 times.alone_first.push_time(before + started.turn(PROMPT).await?);
@@ -114,8 +115,7 @@ async fn run(stage: &Stage, api: &Api, recipe: &Recipe, nth: usize, times: &mut 
 
 /// Launches a session and has it answer once.
 async fn launch(api: &Api, times: &mut Times) -> Result<Session> {
-    let config =
-        json!({ "allowed_tools": ["Bash", "Read", "Write"], "permission_mode": "acceptEdits", "model": "claude-sonnet-4-5" });
+    let config = json!({ "allowed_tools": ["Bash", "Read", "Write"], "permission_mode": "acceptEdits", "model": "claude-sonnet-4-5" });
     let begun = Instant::now();
     let session = soon("a launch", STEP, api.launch(config)).await?;
     let answered = begun.elapsed();
@@ -154,7 +154,8 @@ async fn delete(stage: &Stage, session: Session) -> Result<Duration> {
     let took = begun.elapsed();
     ensure!(answer.status.is_success(), "a removal was answered {}: {}", answer.status, answer.body);
     let label = format!("{LABEL_SESSION}={}", session.id);
-    let left = bare::labelled(&stage.engine, &label).await?.len() + bare::volumes(&stage.engine, &label).await?;
+    let left =
+        bare::labelled(&stage.engine, &label).await?.len() + bare::volumes(&stage.engine, &label).await?;
     ensure!(left == 0, "a removal was answered while {left} containers and volumes were left");
     Ok(took)
 }

@@ -203,12 +203,9 @@ mod tests {
 
     #[test]
     fn an_empty_argument_is_one() {
-        assert_eq!(strings(b"claude\0--setting-sources\0\0--tools\0Bash\0"), [
-            "claude",
-            "--setting-sources",
-            "",
-            "--tools",
-            "Bash"
-        ]);
+        assert_eq!(
+            strings(b"claude\0--setting-sources\0\0--tools\0Bash\0"),
+            ["claude", "--setting-sources", "", "--tools", "Bash"]
+        );
     }
 }

@@ -1,0 +1,78 @@
+//! The benchmark: every figure beside its floor from the same run. `cargo xtask bench` prepares what it needs and runs it.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
+
+mod bare;
+mod direct;
+mod figure;
+mod health;
+mod launch;
+mod limits;
+mod machine;
+mod memory;
+mod options;
+mod program;
+mod relay;
+mod report;
+mod samples;
+mod server;
+mod stage;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use bollard::Docker;
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use options::{Options, Part, Platform};
+use stage::Stage;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::WARN).init();
+    // Also for the provider that this program uses itself.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match run(&options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: &Options) -> Result<()> {
+    let stop = CancellationToken::new();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stopped.cancel();
+    });
+    let machine = machine::describe(&Docker::connect_with_defaults()?.negotiate_version().await?).await?;
+    let mut figures = Vec::new();
+    for part in options.parts() {
+        figures.extend(match part {
+            Part::Launch => Stage::with(options, Platform::Docker, &stop, launch::measure).await?,
+            Part::Relay => Stage::with(options, options.scripted_on, &stop, relay::measure).await?,
+            Part::Memory => Stage::with(options, options.scripted_on, &stop, memory::measure).await?,
+            Part::Health => Stage::with(options, Platform::Docker, &stop, health::measure).await?,
+        });
+    }
+    report::check(&figures)?;
+    if let Some(path) = &options.json {
+        report::write(path, &machine, &figures)?;
+    }
+    println!("{}\n\n{}\n{}", machine::sentence(&machine), report::table(&figures), report::verdict(&figures));
+    Ok(())
+}
+
+/// Says how far it is.
+fn progress(what: &str) {
+    eprintln!("==> {what}");
+}
