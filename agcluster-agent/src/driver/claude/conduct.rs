@@ -80,6 +80,11 @@ impl Conduct {
         self.client.is_some() || self.own.is_some()
     }
 
+    /// Whether this turn is under way.
+    pub(super) fn works_on(&self, turn: TurnId) -> bool {
+        [&self.client, &self.own].into_iter().flatten().any(|working| working.turn == turn)
+    }
+
     /// The line with which the prompt of a client's turn is handed over.
     pub(super) fn prompt(&mut self, turn: TurnId, prompt: &[PromptBlock]) -> Value {
         self.client = Some(Working::new(turn, false));

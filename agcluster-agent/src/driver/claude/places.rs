@@ -144,3 +144,53 @@ pub(super) fn find_program(program: &Path) -> Option<PathBuf> {
 fn is_program(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.is_file() && found.mode() & 0o111 != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> AgentUser {
+        let own = fs::metadata("/proc/self").unwrap();
+        AgentUser { uid: own.uid(), gid: own.gid() }
+    }
+
+    #[test]
+    fn only_a_directory_itself_is_given_and_no_link_to_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(give(folder.path(), own()).is_ok());
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
+        assert!(give(&link, own()).is_err());
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(give(&file, own()).is_err());
+    }
+
+    #[test]
+    fn what_belongs_to_another_user_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let other = AgentUser { uid: own().uid + 1, gid: own().gid };
+        // Root's may be given away by root, and by nobody else.
+        assert_eq!(give(folder.path(), other).is_ok(), own().uid == 0);
+        let again = AgentUser { uid: other.uid + 1, gid: other.gid };
+        assert!(give(folder.path(), again).is_err());
+    }
+
+    #[test]
+    fn a_private_home_has_room_for_temporary_files_and_goes_with_the_server() {
+        let home = Home::prepare(None, None).unwrap();
+        let path = home.path().to_owned();
+        assert!(home.temporary().is_some_and(|temporary| temporary.is_dir()));
+        drop(home);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_program_is_found_by_path_or_by_name() {
+        assert_eq!(find_program(Path::new("/bin/sh")), Some(PathBuf::from("/bin/sh")));
+        assert!(find_program(Path::new("sh")).is_some());
+        for missing in ["/bin", "/nonexistent/sh", "no-such-program-anywhere"] {
+            assert_eq!(find_program(Path::new(missing)), None);
+        }
+    }
+}

@@ -156,7 +156,7 @@ impl Claude {
     }
 
     fn interrupt(&mut self, turn: TurnId) {
-        if self.conduct.is_busy() {
+        if self.conduct.works_on(turn) {
             self.interrupted = Some((turn, Instant::now() + self.launcher.config.interrupt_timeout));
             // Prompts that wait behind the program's own work are cancelled with it.
             self.request(json!({"subtype": "interrupt", "cancel_queued": true}), Pending::Interrupt);

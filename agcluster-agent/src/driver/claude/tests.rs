@@ -5,6 +5,7 @@
 
 mod lossless;
 mod robust;
+mod running;
 mod starting;
 
 use std::collections::HashMap;
