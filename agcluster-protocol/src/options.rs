@@ -11,7 +11,8 @@ use crate::Secret;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AgentOptions {
-    /// The tools that exist for the model, besides those of the MCP servers; empty means no built-in tool at all.
+    /// The tools that exist for the model: built-in ones by name, those of MCP servers as `mcp__server__tool` or, all of
+    /// a server's, `mcp__server__*`. Others do not exist for it. An agent that has any built-in tool may also ask the user.
     pub allowed_tools: Vec<String>,
     /// The system prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
