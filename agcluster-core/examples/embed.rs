@@ -2,6 +2,8 @@
 //!
 //! With `ANTHROPIC_API_KEY` set it is Claude Code; without, the scripted agent, which says back what it hears.
 
+#![allow(clippy::print_stdout, reason = "an example talks on its terminal")]
+
 use std::sync::Arc;
 
 use agcluster_core::config::{AgentConfig, AgentDefaults, McpEnv};

@@ -60,6 +60,20 @@ fn without_value(text: &str) -> String {
     }
 }
 
+impl From<PathRejection> for Problem {
+    fn from(_: PathRejection) -> Self {
+        Self::bad_request("invalid_path", "the path is not valid UTF-8: check how it is escaped")
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        let text = rejection.body_text();
+        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        Self::bad_request("invalid_query", format!("the query string is not what this route takes: {text}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,19 +86,5 @@ mod tests {
             "mcp_env.github: invalid type: a string, expected a map at line 1 column 42"
         );
         assert_eq!(without_value("missing field `x`"), "missing field `x`");
-    }
-}
-
-impl From<PathRejection> for Problem {
-    fn from(_: PathRejection) -> Self {
-        Self::bad_request("invalid_path", "the path is not valid UTF-8: check how it is escaped")
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        let text = rejection.body_text();
-        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-        Self::bad_request("invalid_query", format!("the query string is not what this route takes: {text}"))
     }
 }

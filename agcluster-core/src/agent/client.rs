@@ -6,11 +6,11 @@ use agcluster_protocol::{
     Accepted, Answer, Configure, Configured, Health, Interrupted, Problem, Query, Settings, paths,
 };
 use bytes::Bytes;
-use http::{Method, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::transport::{self, Transport};
+use super::transport::{self, Call, Transport};
 use super::{AgentError, AgentToken, EventStream, Result};
 use crate::provider::Endpoint;
 
@@ -47,7 +47,7 @@ impl AgentClient {
     /// # Errors
     /// [`AgentError::Unreachable`] while it does not listen.
     pub async fn health(&self) -> Result<Health> {
-        self.call("health", Method::GET, paths::HEALTH, None, HEALTH).await
+        self.call(Call::get("health", paths::HEALTH, HEALTH)).await
     }
 
     /// Gives the agent server its session and waits until the agent program is ready. May be repeated.
@@ -55,7 +55,7 @@ impl AgentClient {
     /// # Errors
     /// [`AgentError::Refused`] when the agent program is absent or does not start.
     pub async fn configure(&self, configure: &Configure) -> Result<Configured> {
-        self.call("configure", Method::POST, paths::CONFIGURE, Some(json(configure)?), CONFIGURE).await
+        self.call(Call::post("configure", paths::CONFIGURE, json(configure)?, CONFIGURE)).await
     }
 
     /// Starts a turn. May be repeated with the same turn id.
@@ -63,7 +63,7 @@ impl AgentClient {
     /// # Errors
     /// [`AgentError::Refused`] with [`busy`](agcluster_protocol::codes::BUSY) while another turn runs.
     pub async fn query(&self, query: &Query) -> Result<Accepted> {
-        self.call("query", Method::POST, paths::QUERY, Some(json(query)?), CALL).await
+        self.call(Call::post("query", paths::QUERY, json(query)?, CALL)).await
     }
 
     /// Ends the running turn; its terminal event follows in the stream.
@@ -71,7 +71,7 @@ impl AgentClient {
     /// # Errors
     /// [`AgentError::Refused`] with [`idle`](agcluster_protocol::codes::IDLE) when none runs.
     pub async fn interrupt(&self) -> Result<Interrupted> {
-        self.call("interrupt", Method::POST, paths::INTERRUPT, Some(Bytes::new()), CALL).await
+        self.call(Call::post("interrupt", paths::INTERRUPT, Bytes::new(), CALL)).await
     }
 
     /// Answers a permission request or a question.
@@ -79,7 +79,7 @@ impl AgentClient {
     /// # Errors
     /// [`AgentError::Refused`] with [`unknown_request`](agcluster_protocol::codes::UNKNOWN_REQUEST) when nobody waits for it.
     pub async fn answer(&self, answer: &Answer) -> Result<()> {
-        self.send("answer", Method::POST, paths::ANSWER, Some(json(answer)?), CALL).await.map(drop)
+        self.send(Call::post("answer", paths::ANSWER, json(answer)?, CALL)).await.map(drop)
     }
 
     /// Changes model or permission mode.
@@ -87,7 +87,7 @@ impl AgentClient {
     /// # Errors
     /// [`AgentError::Refused`] when the agent program does not take it.
     pub async fn settings(&self, settings: &Settings) -> Result<()> {
-        self.send("settings", Method::POST, paths::SETTINGS, Some(json(settings)?), CALL).await.map(drop)
+        self.send(Call::post("settings", paths::SETTINGS, json(settings)?, CALL)).await.map(drop)
     }
 
     /// Every event after `after`, then live ones. Dropping the stream ends nothing in the container.
@@ -97,41 +97,27 @@ impl AgentClient {
     /// cursor are no longer there.
     pub async fn events(&self, after: u64) -> Result<EventStream> {
         let path = format!("{}?after={after}", paths::EVENTS);
-        let (status, body) = self.transport.send("events", Method::GET, &path, None, CALL).await?;
+        let (status, body) = self.transport.send(Call::get("events", &path, CALL)).await?;
         if status != StatusCode::OK {
             return Err(refusal("events", status, body).await);
         }
         Ok(EventStream::new(body))
     }
 
-    async fn call<T: DeserializeOwned>(
-        &self,
-        operation: &'static str,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
-        limit: Duration,
-    ) -> Result<T> {
-        let bytes = self.send(operation, method, path, body, limit).await?;
-        serde_json::from_slice(&bytes).map_err(|error| {
+    async fn call<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T> {
+        let operation = call.operation;
+        serde_json::from_slice(&self.send(call).await?).map_err(|error| {
             AgentError::Protocol(format!("the answer to {operation} cannot be read: {error}"))
         })
     }
 
-    async fn send(
-        &self,
-        operation: &'static str,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
-        limit: Duration,
-    ) -> Result<Vec<u8>> {
-        let (status, body) = self.transport.send(operation, method, path, body, limit).await?;
-        if status.is_success() {
-            transport::read_all(operation, body, CALL).await
-        } else {
-            Err(refusal(operation, status, body).await)
+    async fn send(&self, call: Call<'_>) -> Result<Vec<u8>> {
+        let operation = call.operation;
+        let (status, body) = self.transport.send(call).await?;
+        if !status.is_success() {
+            return Err(refusal(operation, status, body).await);
         }
+        transport::read_all(operation, body, CALL).await
     }
 }
 

@@ -20,6 +20,30 @@ const MAX_ANSWER: usize = 4 << 20;
 /// The body of an answer, piece by piece.
 pub(super) type Body = BoxStream<'static, Result<Bytes>>;
 
+/// One request.
+pub(super) struct Call<'a> {
+    /// What it is for, in errors.
+    pub(super) operation: &'static str,
+    pub(super) method: Method,
+    /// With the query string.
+    pub(super) path: &'a str,
+    /// JSON.
+    pub(super) body: Option<Bytes>,
+    pub(super) limit: Duration,
+}
+
+impl<'a> Call<'a> {
+    /// A request without a body.
+    pub(super) fn get(operation: &'static str, path: &'a str, limit: Duration) -> Self {
+        Self { operation, method: Method::GET, path, body: None, limit }
+    }
+
+    /// A request with a body.
+    pub(super) fn post(operation: &'static str, path: &'a str, body: Bytes, limit: Duration) -> Self {
+        Self { operation, method: Method::POST, path, body: Some(body), limit }
+    }
+}
+
 /// Sends requests to one agent server.
 #[derive(Clone)]
 pub(super) struct Transport {
@@ -49,21 +73,15 @@ impl Transport {
         Ok(Self { route, headers })
     }
 
-    /// Sends a request and gives status and body. Ends when the head of the answer is there, or after `limit`.
-    pub(super) async fn send(
-        &self,
-        operation: &'static str,
-        method: Method,
-        path: &str,
-        body: Option<Bytes>,
-        limit: Duration,
-    ) -> Result<(StatusCode, Body)> {
-        tokio::time::timeout(limit, self.exchange(method, path, body))
+    /// Sends a request and gives status and body. Ends when the head of the answer is there, or at the call's limit.
+    pub(super) async fn send(&self, call: Call<'_>) -> Result<(StatusCode, Body)> {
+        let Call { operation, limit, .. } = call;
+        tokio::time::timeout(limit, self.exchange(call))
             .await
             .map_err(|_| AgentError::Timeout { operation, limit })?
     }
 
-    async fn exchange(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<(StatusCode, Body)> {
+    async fn exchange(&self, Call { method, path, body, .. }: Call<'_>) -> Result<(StatusCode, Body)> {
         match &self.route {
             Route::Http(client, base) => {
                 let url = format!("{}{path}", base.as_str().trim_end_matches('/'));

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use agcluster_core::config::{AgentConfig, McpEnv};
 use agcluster_core::protocol::{DriverKind, ModelAccess, Secret};
-use agcluster_core::session::{Launch, Owner, SessionInfo};
+use agcluster_core::session::{Launch, Owner};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::sessions;
 use crate::auth::Bearer;
 use crate::extract::Json;
 use crate::settings::model_base_url;
@@ -63,7 +64,10 @@ pub(crate) async fn launch(
     let calls_model = config.driver != DriverKind::Scripted;
     launch.model_access = calls_model.then(|| ModelAccess { base_url, api_key: key });
     let session = state.sessions.launch(launch).await?;
-    Ok(axum::Json(render(&session.info())))
+    let info = session.info();
+    let mut answer = sessions::render(&info);
+    answer["message"] = format!("Agent launched successfully from configuration {}", info.config_id).into();
+    Ok(axum::Json(answer))
 }
 
 fn configuration(
@@ -91,18 +95,4 @@ fn configuration(
             Err(Problem::bad_request("config_missing", "Either config_id or config must be provided"))
         }
     }
-}
-
-fn render(info: &SessionInfo) -> Value {
-    json!({
-        "session_id": info.id,
-        "agent_id": info.agent_id,
-        "config_id": info.config_id,
-        "provider": info.provider,
-        "status": info.state.status.as_str(),
-        "message": format!("Agent launched successfully from configuration {}", info.config_id),
-        "agent": info.agent,
-        "warnings": info.warnings,
-        "timings": info.timings,
-    })
 }

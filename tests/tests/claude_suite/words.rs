@@ -49,8 +49,7 @@ pub(crate) async fn a_second_turn_remembers_the_first_and_costs_only_its_own(
     let requests = system.model().requests();
     let last = requests
         .iter()
-        .filter(|request| request.is_messages())
-        .next_back()
+        .rfind(|request| request.is_messages())
         .map(|request| request.user_texts().join("\n"))
         .unwrap_or_default();
     ensure!(last.contains("@@text one") && last.contains("@@text two"), "the model was told {last}");
