@@ -1,6 +1,7 @@
 //! Any coding agent, in any sandbox, behind one trait.
 //!
 //! * [`provider`]: containers on a platform, behind [`provider::ContainerProvider`];
+//! * [`layers`]: retries, time-outs, limits and failover: providers around providers;
 //! * [`agent`]: the client of the agent server that runs in every container;
 //! * [`session`]: one agent in one container each, from launch to removal;
 //! * [`journal`]: everything that happened in a session, numbered without gaps.
@@ -13,6 +14,7 @@ pub mod config;
 pub mod conformance;
 mod hex;
 pub mod journal;
+pub mod layers;
 pub mod provider;
 pub mod session;
 

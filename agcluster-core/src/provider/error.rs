@@ -23,6 +23,7 @@ struct Inner {
     retryable: bool,
     code: Option<String>,
     request_id: Option<String>,
+    retry_after: Option<Duration>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -121,6 +122,7 @@ impl Error {
                 retryable: kind.usually_retryable(),
                 code: None,
                 request_id: None,
+                retry_after: None,
                 source: None,
             }),
         }
@@ -148,6 +150,20 @@ impl Error {
     pub fn retryable(mut self, retryable: bool) -> Self {
         self.inner.retryable = retryable;
         self
+    }
+
+    /// Says when to come back, where the kind has no room for it (a 503 with `Retry-After`).
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.inner.retry_after = Some(wait);
+        self
+    }
+
+    /// When to come back, if that is known: what was added, or what [`ErrorKind::RateLimited`] says.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.inner.kind {
+            ErrorKind::RateLimited { retry_after } => self.inner.retry_after.or(retry_after),
+            _ => self.inner.retry_after,
+        }
     }
 
     /// What kind of thing went wrong.
