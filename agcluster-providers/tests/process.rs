@@ -1,4 +1,5 @@
 //! What is special about the `process` provider: it outlives who started it, and leaves nothing behind.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 

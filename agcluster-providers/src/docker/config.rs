@@ -134,7 +134,7 @@ impl Default for LogRotation {
 pub struct Timeouts {
     /// To answer that it is there.
     pub probe_seconds: u64,
-    /// For one ordinary call.
+    /// For one ordinary call, and for another process to put the agent server into a volume.
     pub call_seconds: u64,
     /// To create, start or remove one container.
     pub change_seconds: u64,

@@ -66,7 +66,7 @@ impl Engine {
                     address,
                     images: Images::default(),
                     network: Network::new(&config.network),
-                    injection: Injection::new(config.agent_binary.clone()),
+                    injection: Injection::new(config.agent_binary.clone(), config.timeouts.call()),
                 });
                 self.replace(Some(connection.clone()));
                 Ok(connection)

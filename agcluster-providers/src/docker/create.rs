@@ -31,7 +31,7 @@ pub(super) struct Creation<'a> {
 
 /// What one attempt came to.
 enum Attempt {
-    Done(Seen),
+    Done(Box<Seen>),
     /// Something was mended; the next attempt should do.
     Mended,
     /// Another call is making or removing the container at this moment.
@@ -97,7 +97,7 @@ impl Creation<'_> {
             self.clean_up(&plan, is_new).await;
             return Ok(Attempt::Mended);
         }
-        Ok(Attempt::Done(seen))
+        Ok(Attempt::Done(Box::new(seen)))
     }
 
     /// Takes over the container that has the name, if it is this session's.
@@ -119,7 +119,7 @@ impl Creation<'_> {
             return Err(self.taken("container"));
         }
         match seen.state {
-            SeenState::Running | SeenState::Restarting => return Ok(Attempt::Done(seen)),
+            SeenState::Running | SeenState::Restarting => return Ok(Attempt::Done(Box::new(seen))),
             SeenState::Removing => {
                 return again(api.wait_until_removed(&name, self.config.timeouts.change()).await);
             }
@@ -135,7 +135,7 @@ impl Creation<'_> {
             }
         }
         match api.inspect(&name).await {
-            Ok(seen) => Ok(Attempt::Done(seen)),
+            Ok(seen) => Ok(Attempt::Done(Box::new(seen))),
             Err(failure) => again(Err(failure)),
         }
     }

@@ -178,4 +178,36 @@ pub(super) fn no_image(image: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn io(kind: io::ErrorKind) -> Failure {
+        bollard::errors::Error::IOError { err: kind.into() }.into()
+    }
+
+    #[test]
+    fn a_closed_socket_names_the_group() {
+        let address = "unix:///var/run/docker.sock";
+        let error = explain(io(io::ErrorKind::PermissionDenied), "probe", address, About::Engine);
+        assert_eq!(error.kind(), ErrorKind::Auth);
+        assert!(error.message().contains("add the user to the group docker"), "{error}");
+        assert!(error.message().contains(address), "{error}");
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_worth_a_retry() {
+        let error = explain(io(io::ErrorKind::ConnectionReset), "list", "a", About::Engine);
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.is_retryable());
+    }
+
+    #[test]
+    fn a_missing_path_is_told_from_a_missing_container() {
+        let refused = |message: &str| Failure::Refused { status: 404, message: message.to_owned() };
+        let path = explain(refused("Could not find the file /x"), "read_archive", "a", About::Path("/x"));
+        assert_eq!(path.message(), "there is no /x in the container");
+        let about = About::Container("agc-s-g1");
+        let container = explain(refused("No such container: agc-s-g1"), "read_archive", "a", about);
+        assert_eq!(container.message(), "there is no container agc-s-g1");
+    }
+}

@@ -142,10 +142,10 @@ pub(super) fn find(configured: Option<&str>, surroundings: &Surroundings<'_>) ->
         };
         return Host::parse(&host, certificates);
     }
-    if let Some(folder) = surroundings.docker_folder() {
-        if let Some(name) = context::chosen(surroundings.var("DOCKER_CONTEXT"), &folder)? {
-            return context::read(&name, &folder);
-        }
+    if let Some(folder) = surroundings.docker_folder()
+        && let Some(name) = context::chosen(surroundings.var("DOCKER_CONTEXT"), &folder)?
+    {
+        return context::read(&name, &folder);
     }
     let there = surroundings.sockets.iter().find(|path| path.exists());
     Ok(Host::Unix(there.cloned().unwrap_or_else(|| PathBuf::from(DEFAULT_SOCKET))))

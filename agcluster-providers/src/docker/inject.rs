@@ -22,6 +22,8 @@ use super::{AGENT_FOLDER, AGENT_PROGRAM, names};
 #[derive(Debug)]
 pub(super) struct Injection {
     binary: Option<PathBuf>,
+    /// How long another process may take to fill the volume before it is taken for dead.
+    patience: Duration,
     /// What was last put into a volume. Held while a volume is filled.
     filled: Mutex<Option<Filled>>,
 }
@@ -59,12 +61,12 @@ impl From<Failure> for NotInjected {
 
 /// The file that is written after the agent server.
 const MARKER: &str = "complete";
-/// How long another process may take to fill the volume before it is taken for dead.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause between two tries to take the lock.
+const PAUSE: Duration = Duration::from_millis(20);
 
 impl Injection {
-    pub(super) fn new(binary: Option<PathBuf>) -> Self {
-        Self { binary, filled: Mutex::new(None) }
+    pub(super) fn new(binary: Option<PathBuf>, patience: Duration) -> Self {
+        Self { binary, patience, filled: Mutex::new(None) }
     }
 
     /// The volume with the agent server, filled if it is not. `image` is any image on the engine.
@@ -78,7 +80,8 @@ impl Injection {
         }
         let digest = digest_of(path).await.map_err(unreadable)?;
         let volume = names::agent_volume(&digest);
-        fill(api, image, &volume, path, version.length).await?;
+        let upload = Upload { api, image, volume: &volume, binary: path, length: version.length };
+        upload.run(self.patience).await?;
         *filled = Some(Filled { version, volume: volume.clone() });
         Ok(volume)
     }
@@ -89,51 +92,64 @@ impl Injection {
     }
 }
 
-/// Fills a volume, unless it is filled already.
-async fn fill(api: &Api, image: &str, volume: &str, binary: &Path, length: u64) -> Result<(), NotInjected> {
-    let filler = format!("{volume}-filling");
-    // Whoever makes this container has the lock.
-    let mut patient = true;
-    while api.create_filler(&filler, image, volume).await? == Created::NameTaken {
-        match api.wait_until_removed(&filler, PATIENCE).await {
-            Ok(()) => {}
-            // Its owner died, or so it seems; should it live, it writes the same bytes.
-            Err(Failure::Timeout) if patient => {
-                patient = false;
-                remove_filler(api, &filler).await?;
-            }
-            Err(failure) => return Err(failure.into()),
-        }
-    }
-    let done = fill_through(api, &filler, binary, length).await;
-    remove_filler(api, &filler).await?;
-    done
+/// One filling of a volume.
+struct Upload<'a> {
+    api: &'a Api,
+    image: &'a str,
+    volume: &'a str,
+    binary: &'a Path,
+    length: u64,
 }
 
-async fn fill_through(api: &Api, filler: &str, binary: &Path, length: u64) -> Result<(), NotInjected> {
-    let complete = async || -> Result<bool, Failure> {
-        let marker = api.file_size(filler, &format!("{AGENT_FOLDER}/{MARKER}")).await?;
-        let program = api.file_size(filler, AGENT_PROGRAM).await?;
-        Ok(marker.is_some() && program.is_some_and(|size| size.unsigned_abs() == length))
-    };
-    if complete().await? {
-        return Ok(());
+impl Upload<'_> {
+    /// Fills the volume, unless it is filled already.
+    async fn run(&self, patience: Duration) -> Result<(), NotInjected> {
+        let filler = format!("{}-filling", self.volume);
+        // Whoever makes this container has the lock.
+        let mut is_patient = true;
+        let mut pause = tokio::time::interval(PAUSE);
+        while self.api.create_filler(&filler, self.image, self.volume).await? == Created::NameTaken {
+            match self.api.wait_until_removed(&filler, patience).await {
+                // Or not made yet, which the engine does not tell apart.
+                Ok(()) => {}
+                // Its owner died, or so it seems; should it live, it writes the same bytes.
+                Err(Failure::Timeout) if is_patient => {
+                    is_patient = false;
+                    remove_filler(self.api, &filler).await?;
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+            pause.tick().await;
+        }
+        let done = self.through(&filler).await;
+        remove_filler(self.api, &filler).await?;
+        done
     }
-    let unreadable = |error| NotInjected::Unreadable(binary.to_owned(), error);
-    let file = tokio::fs::File::open(binary).await.map_err(unreadable)?;
-    let program = header("agcluster-agent", length, 0o755).map_err(unreadable)?;
-    let marker = header(MARKER, 0, 0o444).map_err(unreadable)?;
-    let padding = Bytes::from(vec![0; (length.next_multiple_of(BLOCK) - length) as usize]);
-    let tar = stream::iter([Ok(program)]).chain(ReaderStream::new(file.take(length))).chain(stream::iter([
-        Ok(padding),
-        Ok(marker),
-        Ok(END),
-    ]));
-    api.upload(filler, AGENT_FOLDER, tar).await?;
-    if complete().await? {
-        return Ok(());
+
+    async fn through(&self, filler: &str) -> Result<(), NotInjected> {
+        if self.is_complete(filler).await? {
+            return Ok(());
+        }
+        let unreadable = |error| NotInjected::Unreadable(self.binary.to_owned(), error);
+        let file = tokio::fs::File::open(self.binary).await.map_err(unreadable)?;
+        let program = header("agcluster-agent", self.length, 0o755).map_err(unreadable)?;
+        let marker = header(MARKER, 0, 0o444).map_err(unreadable)?;
+        let padding = Bytes::from(vec![0; (self.length.next_multiple_of(BLOCK) - self.length) as usize]);
+        let tar = stream::iter([Ok(program)])
+            .chain(ReaderStream::new(file.take(self.length)))
+            .chain(stream::iter([Ok(padding), Ok(marker), Ok(END)]));
+        self.api.upload(filler, AGENT_FOLDER, tar).await?;
+        if self.is_complete(filler).await? {
+            return Ok(());
+        }
+        Err(Failure::Nonsense("an uploaded file is not there".to_owned()).into())
     }
-    Err(Failure::Nonsense("an uploaded file is not there".to_owned()).into())
+
+    async fn is_complete(&self, filler: &str) -> Result<bool, Failure> {
+        let marker = self.api.file_size(filler, &format!("{AGENT_FOLDER}/{MARKER}")).await?;
+        let program = self.api.file_size(filler, AGENT_PROGRAM).await?;
+        Ok(marker.is_some() && program.is_some_and(|size| size.unsigned_abs() == self.length))
+    }
 }
 
 async fn remove_filler(api: &Api, filler: &str) -> Result<(), Failure> {

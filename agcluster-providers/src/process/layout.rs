@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(mode(&layout.workspace("agc-s-ws")), 0o700);
         let closed = layout.workspace("agc-s-ws").join("closed/inner");
         fs::create_dir_all(&closed).unwrap();
-        fs::set_permissions(closed.parent().unwrap(), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(closed.parent().unwrap(), fs::Permissions::from_mode(0o000)).unwrap();
         remove_folder(&layout.workspace("agc-s-ws")).unwrap();
         remove_folder(&layout.workspace("agc-s-ws")).unwrap();
         assert!(!layout.workspace("agc-s-ws").exists());

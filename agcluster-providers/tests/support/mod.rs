@@ -72,3 +72,13 @@ impl Session {
         (client, health)
     }
 }
+
+/// An image that was not made for agents: the one that the agent image was built on, unless said otherwise.
+pub(crate) async fn foreign_image(engine: &bollard::Docker) -> String {
+    if let Ok(image) = std::env::var("AGCLUSTER_TEST_FOREIGN_IMAGE") {
+        return image;
+    }
+    let config = engine.inspect_image(&image()).await.unwrap().config.unwrap();
+    let base = config.labels.unwrap_or_default().remove("agcluster.image.base");
+    base.expect("set AGCLUSTER_TEST_FOREIGN_IMAGE to an image without an agent server")
+}
