@@ -110,12 +110,21 @@ impl Agent {
         options: Value,
         resume: Option<&str>,
     ) -> anyhow::Result<Configured> {
+        self.configure_at(&self.model.url_for("127.0.0.1"), options, resume).await
+    }
+
+    pub(crate) async fn configure_at(
+        &self,
+        base_url: &str,
+        options: Value,
+        resume: Option<&str>,
+    ) -> anyhow::Result<Configured> {
         let mut all =
             json!({"model": "claude-sonnet-4-5", "allowed_tools": ["Bash", "Read", "Write", "Edit"]});
         if let (Some(all), Value::Object(options)) = (all.as_object_mut(), options) {
             all.extend(options);
         }
-        let access = json!({"base_url": self.model.url_for("127.0.0.1"), "api_key": self.key});
+        let access = json!({"base_url": base_url, "api_key": self.key});
         let configure = json!({"session": "s", "generation": 1, "driver": "claude", "options": all,
             "model_access": access, "resume": resume});
         answer(self.post("/configure").json(&configure).send().await?).await

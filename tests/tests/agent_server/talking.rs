@@ -77,6 +77,21 @@ async fn errors_of_the_model_are_told_by_their_reason() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_model_that_cannot_be_reached_is_said_by_name() -> anyhow::Result<()> {
+    let agent = Agent::start().await?;
+    // A port that is closed.
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let options = json!({"env": {"CLAUDE_CODE_MAX_RETRIES": "0"}});
+    agent.configure_at(&format!("http://localhost:{}", closed.port()), options, None).await?;
+    let events = agent.turn("Hello?").await?;
+    let Outcome::Failed { reason, message } = outcome(&events)? else { anyhow::bail!("{:?}", events.last()) };
+    let says = "the model API at localhost cannot be reached: check the base URL and the network of the container";
+    ensure!(*reason == FailureReason::ModelApi && message.starts_with(says), "{reason:?} {message}");
+    ensure!(!message.contains("127.0.0.1"), "{message}");
+    agent.stop().await
+}
+
+#[tokio::test]
 async fn a_retry_is_told_and_a_limit_ends_the_turn() -> anyhow::Result<()> {
     let agent = Agent::start().await?;
     agent.configure(json!({"max_turns": 2})).await?;

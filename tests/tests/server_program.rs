@@ -1,0 +1,192 @@
+//! The server as a program: its environment, its logs, its end, and its end against its will.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use agcluster_core::provider::LABEL_CLUSTER;
+use agcluster_tests::model_api::{ModelApi, Options};
+use agcluster_tests::system::{Api, Session};
+use bollard::Docker;
+use bollard::query_parameters::{ListContainersOptions, WaitContainerOptions};
+use futures::StreamExt;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+const KEY: &str = "sk-ant-test-c0ffee11";
+/// One step takes seconds; one that takes so long hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A server in a folder of its own, which has its `.env`.
+struct Program {
+    child: Child,
+    base: String,
+}
+
+/// The program that this workspace built beside this test.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join("agcluster-server")
+}
+
+impl Program {
+    async fn start(folder: &Path) -> Self {
+        let mut child = Command::new(program())
+            .current_dir(folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+        // The server says where it listens; the port was left to the system.
+        let base = loop {
+            let line = lines.next_line().await.unwrap().expect("the server ended before it listened");
+            let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if event["fields"]["message"] == "listening" {
+                break format!("http://{}", event["fields"]["address"].as_str().unwrap());
+            }
+        };
+        Self { child, base }
+    }
+
+    async fn launch(&self, config: serde_json::Value) -> Session {
+        Api::new(self.base.clone(), KEY).launch(config).await.unwrap()
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Everything it wrote from here on, and whether it ended well.
+    async fn end(mut self) -> (String, bool) {
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+        (log, self.child.wait().await.unwrap().success())
+    }
+}
+
+fn folder(cluster: &str, model: Option<&ModelApi>) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let url =
+        model.map_or_else(|| "http://127.0.0.1:9".to_owned(), |model| model.url_for("host.docker.internal"));
+    let settings = format!(
+        "API_PORT=0\nLOG_JSON=true\nLOG_LEVEL=trace\nAGCLUSTER_CLUSTER={cluster}\nANTHROPIC_BASE_URL={url}\n\
+         FLY_API_TOKEN=unknown-here\nSOMETHING_ELSE=\"also fine\"\nSESSION_IDLE_TIMEOUT=600\n"
+    );
+    std::fs::write(folder.path().join(".env"), settings).unwrap();
+    folder
+}
+
+async fn containers(cluster: &str) -> Vec<String> {
+    let docker = Docker::connect_with_defaults().unwrap().negotiate_version().await.unwrap();
+    let filters = Some(HashMap::from([("label".to_owned(), vec![format!("{LABEL_CLUSTER}={cluster}")])]));
+    let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
+    docker
+        .list_containers(Some(options))
+        .await
+        .unwrap()
+        .into_iter()
+        .filter_map(|container| container.id)
+        .collect()
+}
+
+/// Waits until the engine has removed a container.
+async fn until_removed(id: &str) {
+    let docker = Docker::connect_with_defaults().unwrap().negotiate_version().await.unwrap();
+    let options = WaitContainerOptions { condition: "removed".to_owned() };
+    let mut removed = docker.wait_container(id, Some(options));
+    tokio::time::timeout(LIMIT, async { while removed.next().await.is_some() {} })
+        .await
+        .expect("it was not removed");
+}
+
+fn cluster() -> String {
+    format!("test-{}", uuid::Uuid::new_v4().simple())
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_cleans_up_when_it_starts_again() {
+    let cluster = cluster();
+    let folder = folder(&cluster, None);
+    let server = Program::start(folder.path()).await;
+    server.launch(json!({ "driver": "scripted" })).await;
+    server.signal("-KILL");
+    assert!(!server.end().await.1);
+    let left = containers(&cluster).await;
+    assert_eq!(left.len(), 1);
+
+    let server = Program::start(folder.path()).await;
+    until_removed(&left[0]).await;
+    server.signal("-TERM");
+    let (log, well) = server.end().await;
+    assert!(well, "{log}");
+    assert!(containers(&cluster).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_told_to_end_removes_its_sessions_first() {
+    let cluster = cluster();
+    let folder = folder(&cluster, None);
+    let server = Program::start(folder.path()).await;
+    let session = server.launch(json!({ "driver": "scripted" })).await;
+    let mut chat = session.chat("@@say begun\n@@hang").await.unwrap();
+    chat.until("content").await.unwrap();
+    server.signal("-TERM");
+    let frames = chat.rest().await.unwrap();
+    assert_eq!(frames.last().unwrap().data["code"], "session_stopped");
+    let (log, well) = tokio::time::timeout(LIMIT, server.end()).await.unwrap();
+    assert!(well, "{log}");
+    assert!(containers(&cluster).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_log_has_no_key_however_much_is_logged() {
+    let listen = "0.0.0.0:0".parse().unwrap();
+    let model = ModelApi::start(Options { listen, ..Options::default() }).await.unwrap();
+    let cluster = cluster();
+    let folder = folder(&cluster, Some(&model));
+    let server = Program::start(folder.path()).await;
+    let session = server.launch(json!({ "allowed_tools": ["Bash"], "model": "claude-sonnet-4-5" })).await;
+    assert_eq!(session.ask("@@text hello").await.unwrap().body["content"], "hello");
+    assert!(model.requests().iter().any(|request| request.api_key() == Some(KEY)), "the key was used");
+    session.delete().await.unwrap();
+    server.signal("-TERM");
+    let (log, well) = server.end().await;
+    assert!(well && log.contains("\"level\":\"TRACE\""), "{log}");
+    let shown: Vec<&str> = log.lines().filter(|line| line.contains(KEY)).collect();
+    assert!(shown.is_empty(), "{shown:#?}");
+    model.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why_in_one_sentence() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let run = |arguments: Vec<String>| async move {
+        let folder = tempfile::tempdir().unwrap();
+        let output = Command::new(program())
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_clear()
+            .output()
+            .await
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = run(vec!["--port".into(), port]).await;
+    assert_eq!(code, Some(1));
+    assert!(text.contains("cannot be listened on") && text.contains("API_PORT"), "{text}");
+    let (code, text) = run(vec!["--port=0".into(), "--container-provider=vercle".into()]).await;
+    assert_eq!(code, Some(1));
+    assert!(text.contains("there is no provider \"vercle\"; available: docker, memory, process"), "{text}");
+    let (code, text) = run(vec!["--container-memory-limit=4 gigs".into()]).await;
+    assert_eq!(code, Some(2));
+    assert!(text.contains("is no size"), "{text}");
+}
