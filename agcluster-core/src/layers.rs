@@ -19,12 +19,18 @@
 //! * [`RateLimit`] and [`ConcurrencyLimit`] let calls wait. Outside of the time-out, which would count the wait; inside of the retry, so that
 //!   every attempt waits its turn.
 //! * [`Retry`] makes calls again that are worth it.
+//! * [`CircuitBreaker`] keeps calls from a platform that is down. Outside of the retry, which would wait for an open circuit to close.
+//! * [`Metrics`] and [`Tracing`] say what happens: outermost what callers see, innermost each attempt.
+//! * [`Chaos`] is for tests, innermost, where the platform would be at fault.
 
+mod chaos;
+mod circuit_breaker;
 mod concurrency_limit;
 #[cfg(test)]
 mod fake;
 mod layer;
 mod layered;
+mod metrics;
 mod operation;
 mod random;
 mod rate_limit;
@@ -32,12 +38,17 @@ mod retry;
 mod stack;
 mod timeout;
 mod token_bucket;
+mod tracing;
 
+pub use chaos::Chaos;
+pub use circuit_breaker::{CIRCUIT_OPEN, CircuitBreaker};
 pub use concurrency_limit::ConcurrencyLimit;
 pub use layer::{Call, Layer, Next};
+pub use metrics::Metrics;
 pub use operation::Operation;
 pub use rate_limit::RateLimit;
 pub use retry::Retry;
 pub use stack::Stack;
 pub use timeout::Timeout;
 pub use token_bucket::{Rate, TokenBuckets};
+pub use tracing::Tracing;

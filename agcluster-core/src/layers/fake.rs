@@ -62,6 +62,11 @@ impl Fake {
         self.shared.calls.lock().unwrap().iter().map(|(_, at)| *at).collect()
     }
 
+    /// What there is, by the ids of this platform.
+    pub(super) fn ids(&self) -> Vec<String> {
+        self.shared.containers.lock().unwrap().iter().map(|container| container.id.0.clone()).collect()
+    }
+
     async fn called(&self, operation: Operation) -> Result<()> {
         self.shared.calls.lock().unwrap().push((operation, Instant::now()));
         if !self.takes.is_zero() {
