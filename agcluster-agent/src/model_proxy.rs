@@ -36,6 +36,10 @@ pub(crate) trait ModelRoute: Send + Sync {
     async fn send(&self, request: Request) -> Result<Response, RouteError>;
 }
 
+/// What the error is called when the model cannot be reached: not the vendor's name for anything, so that it can be told
+/// from the vendor's errors.
+pub(crate) const UNREACHABLE: &str = "model_unreachable";
+
 /// The model could not be reached. One sentence, without any secret.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -122,7 +126,7 @@ async fn forward(State(shared): State<Shared>, mut request: Request) -> Response
         }
         Err(error) => {
             tracing::warn!(%method, path, %error, "model call failed");
-            vendor_error(StatusCode::BAD_GATEWAY, "api_error", &error.to_string())
+            vendor_error(StatusCode::BAD_GATEWAY, UNREACHABLE, &error.to_string())
         }
     }
 }

@@ -99,14 +99,27 @@ fn client() -> Result<Client, DriverError> {
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
     };
-    let client = builder().build().or_else(|_| {
-        let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-            .iter()
-            .filter_map(|root| reqwest::Certificate::from_der(root).ok());
-        builder().tls_certs_only(roots).build()
-    });
+    let client = builder().build().or_else(|_| builder().tls_certs_only(web_roots()).build());
     client.map_err(|error| {
         tracing::error!(%error, "no HTTP client");
         DriverError::StartFailed("the client for the model API cannot be set up".to_owned())
     })
+}
+
+fn web_roots() -> impl Iterator<Item = reqwest::Certificate> {
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .filter_map(|root| reqwest::Certificate::from_der(root).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_can_do_without_the_systems_certificates() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        assert!(web_roots().count() > 50);
+        assert!(Client::builder().tls_certs_only(web_roots()).build().is_ok());
+    }
 }

@@ -139,7 +139,7 @@ async fn a_model_that_cannot_be_reached_is_an_error_in_the_vendors_shape_without
     let text = answer.text().await.unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["type"], "error");
-    assert_eq!(value["error"]["type"], "api_error");
+    assert_eq!(value["error"]["type"], UNREACHABLE);
     assert!(value["error"]["message"].as_str().unwrap().contains("127.0.0.1 cannot be reached"), "{text}");
     assert!(!text.contains(KEY) && !text.contains("password"), "{text}");
 }

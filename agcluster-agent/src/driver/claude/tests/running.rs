@@ -112,7 +112,6 @@ async fn a_program_that_does_not_heed_an_interruption_is_killed_and_started_agai
     let script = "prompt; lifecycle started; [ -e calm ] && done_with well; while prompt; do :; done";
     let running = Running::start(script).await;
     let (turn, mut follower) = running.prompt().await;
-    // The turn has begun, and the program works on it.
     follower.next().await.unwrap();
     assert_eq!(running.session.interrupt().await.unwrap(), turn);
     assert_eq!(running.end(turn, follower).await, Outcome::Interrupted);
@@ -174,10 +173,13 @@ async fn a_line_without_end_fails_the_turn() {
 #[tokio::test]
 async fn a_program_that_will_not_end_is_killed_with_what_it_has_started() {
     let stubborn = "trap '' TERM; sleep 1000 & echo $! > child; echo $$ > pid; prompt; lifecycle started; \
-                    while :; do sleep 1; done";
+                    echo '{\"type\":\"at_work\"}'; while :; do sleep 1; done";
     let running = Running::start(stubborn).await;
     let (_, mut follower) = running.prompt().await;
-    follower.next().await.unwrap();
+    let at_work = |event: &Event| matches!(event.body, EventBody::Vendor { .. });
+    while !running.log.events().iter().any(at_work) {
+        follower.next().await.unwrap();
+    }
     let alive = |name: &str| {
         let id = std::fs::read_to_string(running.folder.path().join(name)).unwrap();
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", id.trim()));

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use agcluster_protocol::{FailureReason, Limit, ModelUsage, Outcome, TurnEnd, Usage};
 use serde_json::Value;
 
+use crate::model_proxy::UNREACHABLE;
+
 use super::{Ended, Fields, Said, Translator, user_messages};
 
 impl Translator {
@@ -57,8 +59,9 @@ fn outcome(fields: &Fields) -> Outcome {
 fn failure(fields: &Fields) -> Outcome {
     let status = fields.get("api_error_status").as_u64();
     let kind = fields.str("api_error_type");
-    let text = fields.str("result").trim_start_matches("API Error: ");
+    let text = words_of_the_api(fields.str("result"), status);
     let (reason, message) = match (status, kind) {
+        (_, UNREACHABLE) => (FailureReason::ModelApi, text.to_owned()),
         (Some(401 | 403), _) | (_, "authentication_error" | "permission_error") => (
             FailureReason::ModelAuth,
             "the model API refused the key: check the API key of the launch".to_owned(),
@@ -89,6 +92,15 @@ fn failure(fields: &Fields) -> Outcome {
         (None, _) => (FailureReason::AgentError, format!("the agent program reported an error: {text}")),
     };
     Outcome::Failed { reason, message }
+}
+
+/// What the model API said, out of what the program makes of it: `API Error: 500 … This is a server-side issue …`. The rest
+/// would send people to look at the agent server's own port.
+fn words_of_the_api(text: &str, status: Option<u64>) -> &str {
+    let text = text.strip_prefix("API Error: ").unwrap_or(text);
+    let status = status.map(|status| format!("{status} ")).unwrap_or_default();
+    let text = text.strip_prefix(&status).unwrap_or(text);
+    text.split(" This is a server-side issue").next().unwrap_or(text)
 }
 
 fn models(since_last: &Value) -> BTreeMap<String, ModelUsage> {
