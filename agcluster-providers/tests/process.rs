@@ -188,10 +188,12 @@ async fn a_process_that_only_has_the_number_of_an_earlier_one_is_left_alone() {
     let id = provider.create(session.spec.clone()).await.unwrap().id;
     session.client(&provider).await;
     provider.stop(&id, StopOptions::default()).await.unwrap();
-    // As if the machine had given the number to this process meanwhile.
+    // As if the machine had given the number to this process meanwhile; which it does only much later.
     let path = state.path().join("records/agc-recycled-g1.json");
     let mut record: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     record["process"]["pid"] = std::process::id().into();
+    let started = record["process"]["start_time"].as_u64().unwrap();
+    record["process"]["start_time"] = (started - 100).into();
     fs::write(&path, record.to_string()).unwrap();
     let seen = provider.inspect(&id).await.unwrap().state;
     assert!(matches!(seen, ContainerState::Stopped { .. }), "{seen:?}");

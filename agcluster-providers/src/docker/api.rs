@@ -111,9 +111,8 @@ impl From<BollardError> for Failure {
             BollardError::SocketNotFoundError(_) => {
                 Self::Unreachable { kind: io::ErrorKind::NotFound, source: error }
             }
-            BollardError::HyperLegacyError { .. }
-            | BollardError::HyperResponseError { .. }
-            | BollardError::IOError { .. } => {
+            BollardError::IOError { ref err } => Self::Unreachable { kind: err.kind(), source: error },
+            BollardError::HyperLegacyError { .. } | BollardError::HyperResponseError { .. } => {
                 let kind = io_kind(&error).unwrap_or(io::ErrorKind::BrokenPipe);
                 Self::Unreachable { kind, source: error }
             }

@@ -79,6 +79,8 @@ pub(super) fn boot_id() -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+
     use super::*;
 
     #[test]
@@ -107,8 +109,12 @@ mod tests {
             .env("HOME", "/no/such/home/of/it")
             .env("PWD", "/elsewhere")
             .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
+        // Once it answers, it is the program and no longer this one on its way to becoming it.
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         assert!(lives_in(pid, Path::new("/no/such/home")));
         assert!(!lives_in(pid, Path::new("/no/such/hom")));
