@@ -20,12 +20,14 @@
 //!   every attempt waits its turn.
 //! * [`Retry`] makes calls again that are worth it.
 //! * [`CircuitBreaker`] keeps calls from a platform that is down. Outside of the retry, which would wait for an open circuit to close.
+//! * [`Failover`] goes to the next platform. Around whole stacks, so that each member has its own retry and circuit.
 //! * [`Metrics`] and [`Tracing`] say what happens: outermost what callers see, innermost each attempt.
 //! * [`Chaos`] is for tests, innermost, where the platform would be at fault.
 
 mod chaos;
 mod circuit_breaker;
 mod concurrency_limit;
+mod failover;
 #[cfg(test)]
 mod fake;
 mod layer;
@@ -43,6 +45,7 @@ mod tracing;
 pub use chaos::Chaos;
 pub use circuit_breaker::{CIRCUIT_OPEN, CircuitBreaker};
 pub use concurrency_limit::ConcurrencyLimit;
+pub use failover::Failover;
 pub use layer::{Call, Layer, Next};
 pub use metrics::Metrics;
 pub use operation::Operation;

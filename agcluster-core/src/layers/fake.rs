@@ -40,6 +40,10 @@ impl Fake {
         Self { takes, ..self }
     }
 
+    pub(super) fn without_exec(self) -> Self {
+        Self { has_exec: false, ..self }
+    }
+
     pub(super) fn provider(&self) -> Arc<dyn ContainerProvider> {
         Arc::new(self.clone())
     }
@@ -65,6 +69,11 @@ impl Fake {
     /// What there is, by the ids of this platform.
     pub(super) fn ids(&self) -> Vec<String> {
         self.shared.containers.lock().unwrap().iter().map(|container| container.id.0.clone()).collect()
+    }
+
+    /// Puts a container there that nobody got an answer about.
+    pub(super) fn plant(&self, spec: &ContainerSpec) {
+        self.shared.containers.lock().unwrap().push(container(&spec.labels));
     }
 
     async fn called(&self, operation: Operation) -> Result<()> {
