@@ -49,8 +49,12 @@ impl<K: Eq + Hash> TokenBuckets<K> {
     /// # Errors
     /// How long it would have to wait, at once and without a token taken, when that is more than `longest`.
     pub async fn take(&self, key: K, longest: Duration) -> Result<(), Duration> {
-        let turn = self.reserve(key, Instant::now(), longest)?;
-        tokio::time::sleep_until(turn).await;
+        let now = Instant::now();
+        let turn = self.reserve(key, now, longest)?;
+        // A timer costs a millisecond even when its time has come.
+        if turn > now {
+            tokio::time::sleep_until(turn).await;
+        }
         Ok(())
     }
 
@@ -75,6 +79,7 @@ impl<K: Eq + Hash> TokenBuckets<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt;
     use proptest::prelude::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -91,6 +96,15 @@ mod tests {
         }
         assert_eq!(moments, [0, 0, 0, 1, 2, 3]);
         buckets.take("another", Duration::ZERO).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_turn_it_is_does_not_wait_for_a_timer() {
+        let buckets = TokenBuckets::new(FLY);
+        for _ in 0..3 {
+            assert_eq!(buckets.take("app", SECOND).now_or_never(), Some(Ok(())));
+        }
+        assert_eq!(buckets.take("app", SECOND).now_or_never(), None);
     }
 
     #[tokio::test(start_paused = true)]
