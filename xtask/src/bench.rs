@@ -1,18 +1,26 @@
-//! Measuring: the benchmark is a program of its own, built with optimisation.
+//! Measuring: the benchmark is a program of its own, which runs the server, both built with optimisation.
+
+use std::process::Command;
 
 use anyhow::Result;
 
+use crate::command::{self, announce};
 use crate::image::{self, Order};
-use crate::{command, workspace};
+use crate::{server, workspace};
 
-/// Runs the benchmark, which is a program of its own.
+const NAME: &str = "bench";
+
+/// Makes what is missing and runs the benchmark.
 ///
 /// # Errors
 /// When something it needs is missing, or it fails.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let programs = image::build(&Order::default())?;
+    announce("Building the server and the benchmark");
     let mut cargo = workspace::cargo();
-    cargo.envs(programs.environment());
-    cargo.args(["run", "--locked", "--release", "--package", "agcluster-tests", "--bin", "bench", "--"]);
-    command::run(cargo.args(arguments))
+    cargo.args(["build", "--locked", "--release", "--package", server::NAME, "--package", "agcluster-tests"]);
+    command::run(cargo.args(["--bin", server::NAME, "--bin", NAME]))?;
+    // The benchmark looks for the server beside itself.
+    let mut bench = Command::new(workspace::target()?.join("release").join(NAME));
+    command::run(bench.envs(programs.environment()).args(arguments).current_dir(workspace::root()))
 }

@@ -147,7 +147,7 @@ fn tests(targets: &[&str], filter: &[String], programs: &Programs, totals: &mut 
 
 /// Runs an example that the build step has left in its place.
 fn example(name: &str, programs: &Programs) -> Result<()> {
-    let program = workspace::target()?.join("debug/examples").join(name);
+    let program = workspace::programs()?.join("examples").join(name);
     command::run(Command::new(program).envs(programs.environment()).current_dir(workspace::root()))
 }
 

@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::command::{self, announce};
-use crate::server::Needs;
+use crate::command::announce;
+use crate::server::{Built, Needs};
 use crate::workspace;
 use stage::Stage;
 
@@ -31,6 +31,8 @@ enum Event {
 /// When something is missing or does not start, or one of the two ends by itself.
 pub(crate) fn run() -> Result<()> {
     let needs = Needs::require()?;
+    announce("Building the server and the scripted model API");
+    let built = needs.build(&[stage::MODEL_API])?;
     let (events, happened) = mpsc::channel();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
     let on_signal = events.clone();
@@ -41,7 +43,7 @@ pub(crate) fn run() -> Result<()> {
         }
     });
     let port = port()?;
-    let stage = Stage::set(needs, port, move |name| {
+    let stage = Stage::set(&built, port, move |name| {
         let _ = events.send(Event::Ended(name));
     })?;
     println!("\nTry it, in another terminal:\n\n{}", lines::to_try(port));
@@ -54,17 +56,19 @@ pub(crate) fn run() -> Result<()> {
     }
 }
 
-/// Tries the README's lines as `run` prints them.
+/// Tries the README's lines as `run` prints them, with programs that are built.
 ///
 /// # Errors
 /// When one of them does not do what the README says.
 pub(crate) fn rehearse() -> Result<()> {
+    let built = Built::before()?;
     let port = stage::free_port(IpAddr::V4(Ipv4Addr::LOCALHOST))?.port();
-    let stage = Stage::set(Needs::require()?, port, |_| ())?;
-    let said =
-        command::output(Command::new("sh").args(["-c", &lines::to_try(port)]).current_dir(workspace::root()));
+    let stage = Stage::set(&built, port, |_| ())?;
+    // What they do counts, not what the last of them returns; and a message about what failed must be seen.
+    let script = format!("exec 2>&1\n{}", lines::to_try(port));
+    let said = Command::new("sh").args(["-c", &script]).current_dir(workspace::root()).output();
     stage.strike()?;
-    let said = said.context("the README's lines do not work")?;
+    let said = String::from_utf8_lossy(&said.context("sh cannot be started")?.stdout).into_owned();
     // The session's id, the end of the answer, the program in the workspace, the end of the session.
     for expected in ["\nconv-", "data: [DONE]", "print(\"", "\"status\":\"success\""] {
         if !format!("\n{said}").contains(expected) {

@@ -70,6 +70,14 @@ pub(crate) struct Built {
 }
 
 impl Built {
+    /// What an earlier build has left.
+    ///
+    /// # Errors
+    /// When cargo does not say where.
+    pub(crate) fn before() -> Result<Self> {
+        Ok(Self { folder: workspace::programs()?, found: None })
+    }
+
     /// A command that runs one of them in the workspace's root.
     ///
     /// # Errors

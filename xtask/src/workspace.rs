@@ -45,6 +45,14 @@ pub(crate) fn build(programs: &[&str]) -> Result<PathBuf> {
         cargo.args(["--bin", program]);
     }
     command::run(&mut cargo)?;
+    self::programs()
+}
+
+/// The folder of programs that are built without optimisation.
+///
+/// # Errors
+/// When cargo does not say where.
+pub(crate) fn programs() -> Result<PathBuf> {
     Ok(target()?.join("debug"))
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::{model_host, probe};
-use crate::command::announce;
 use crate::running::Running;
-use crate::server::{self, Needs};
+use crate::server::{self, Built};
 
-const MODEL_API: &str = "scripted-model-api";
+/// Name of the scripted model API's program.
+pub(super) const MODEL_API: &str = "scripted-model-api";
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// The server ends its sessions, and with them their containers, before it ends itself.
 const SERVER_GRACE: Duration = Duration::from_secs(60);
@@ -24,18 +24,16 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// Builds both and starts them, the server on `port` of this machine, and waits until it is ready. `on_end` is
-    /// told the name of each that has ended, whoever ended it.
+    /// Starts both, the server on `port` of this machine, and waits until it is ready. `on_end` is told the name of
+    /// each that has ended, whoever ended it.
     ///
     /// # Errors
-    /// When one does not build or start, or the port is taken.
+    /// When one does not start, or the port is taken.
     pub(super) fn set(
-        needs: Needs,
+        built: &Built,
         port: u16,
         on_end: impl Fn(&'static str) + Clone + Send + 'static,
     ) -> Result<Self> {
-        announce("Building the server and the scripted model API");
-        let built = needs.build(&[MODEL_API])?;
         let start = |name: &'static str, command: &mut Command| {
             let on_end = on_end.clone();
             Running::start(command.stdin(Stdio::null()), move || on_end(name))
