@@ -1,6 +1,6 @@
 //! The server as a program: its environment, its logs, its end, and its end against its will.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -85,7 +85,8 @@ async fn a_model_that_cannot_be_reached_is_said_by_name() -> anyhow::Result<()> 
     agent.configure_at(&format!("http://localhost:{}", closed.port()), options, None).await?;
     let events = agent.turn("Hello?").await?;
     let Outcome::Failed { reason, message } = outcome(&events)? else { anyhow::bail!("{:?}", events.last()) };
-    let says = "the model API at localhost cannot be reached: check the base URL and the network of the container";
+    let says =
+        "the model API at localhost cannot be reached: check the base URL and the network of the container";
     ensure!(*reason == FailureReason::ModelApi && message.starts_with(says), "{reason:?} {message}");
     ensure!(!message.contains("127.0.0.1"), "{message}");
     agent.stop().await
