@@ -211,6 +211,33 @@ async fn files_go_into_the_workspace_only_and_errors_say_so() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_network_is_made_when_it_is_missing_also_when_many_need_it_at_once() {
+    let network = support::run_name("network");
+    let config = DockerConfig { network: network.clone(), ..config() };
+    let other = config.clone();
+    let name = network.clone();
+    in_cluster(config, async move |provider: Arc<DockerProvider>, cluster: String| {
+        for round in ["missing", "removed behind the provider's back"] {
+            let sessions: Vec<_> =
+                (0..3).map(|number| Session::new(&cluster, &format!("{cluster}-{number}"))).collect();
+            // One that knows the network already in the second round, and others that never saw it.
+            let providers = [provider.clone(), self::provider(other.clone()), self::provider(other.clone())];
+            join_all(sessions.iter().zip(&providers).map(async |(session, provider)| {
+                let container = provider.create(session.spec.clone()).await.unwrap();
+                session.client(&**provider).await;
+                assert_eq!(container.warnings, Vec::<String>::new(), "{round}");
+                provider.destroy(&container.id, DestroyOptions::default()).await.unwrap();
+            }))
+            .await;
+            engine().remove_network(&name).await.unwrap();
+        }
+    })
+    .await;
+    // When the test failed in the middle.
+    let _ = engine().remove_network(&network).await;
+}
+
 /// An agent server that no volume holds yet: the built one with a few bytes behind it, which change nothing.
 fn new_binary(folder: &Path) -> PathBuf {
     let path = folder.join("agcluster-agent");

@@ -98,6 +98,7 @@ const REFUSALS: &[Case] = &[
     Case { at: START, status: 500, says: "fork/exec /proc/self/exe: cannot allocate memory", kind: HOST_FULL, sentence: "no memory left" },
     Case { at: START, status: 500, says: "no available IPv4 addresses on this network's address pools: agcluster (1)", kind: HOST_FULL, sentence: "larger subnet" },
     Case { at: START, status: 500, says: "adding interface veth1 to bridge agc1 failed: exchange full", kind: HOST_FULL, sentence: "larger subnet" },
+    Case { at: START, status: 500, says: "adding interface veth1 to bridge agc1 failed: could not find bridge agc1: route ip+net: no such network interface", kind: ErrorKind::Precondition, sentence: "it is made anew" },
     Case { at: START, status: 500, says: "driver failed programming external connectivity: Bind for 127.0.0.1:1 failed: port is already allocated", kind: HOST_FULL, sentence: "no port could be published" },
     Case { at: START, status: 500, says: "open /x: too many open files", kind: HOST_FULL, sentence: "limit of its own" },
     Case { at: START, status: 500, says: "runc: resource temporarily unavailable", kind: HOST_FULL, sentence: "limit of its own" },

@@ -41,6 +41,8 @@ pub(super) struct Api {
 pub(super) struct Facts {
     /// The product and its version, as in `Docker 20.10.24`.
     pub(super) version: String,
+    /// Whether it is Podman, which differs here and there.
+    pub(super) podman: bool,
     /// Whether the engine runs as a common user, in a network of its own.
     pub(super) rootless: bool,
     /// Whether the engine runs in a virtual machine of its own (Docker Desktop).

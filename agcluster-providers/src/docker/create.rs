@@ -17,7 +17,7 @@ use super::{PLATFORM, view};
 use crate::name;
 
 /// How often what a container relies on may turn out to be gone or changed, and be mended.
-const REPAIRS: usize = 3;
+const REPAIRS: usize = 2;
 /// The pause between two looks at a name that another call is taking or giving up; the engine tells nobody when it is done.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -32,8 +32,8 @@ pub(super) struct Creation<'a> {
 /// What one attempt came to.
 enum Attempt {
     Done(Box<Seen>),
-    /// Something was mended; the next attempt should do.
-    Mended,
+    /// Something was mended, and the next attempt should do. If none does, this is the error.
+    Mended(Error),
     /// Another call is making or removing the container at this moment.
     Busy,
 }
@@ -41,27 +41,27 @@ enum Attempt {
 impl Creation<'_> {
     /// Makes the container, or adopts the one that is there.
     pub(super) async fn run(&self) -> Result<Container> {
-        let limits = Limits::new(self.spec.resources, &self.config.limits, self.connection.api.facts.limits)?;
+        let mut limits =
+            Limits::new(self.spec.resources, &self.config.limits, self.connection.api.facts.limits)?;
         let deadline = Instant::now() + self.config.timeouts.change();
         let mut pause = tokio::time::interval(PAUSE);
         pause.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut repairs = 0;
-        while repairs < REPAIRS && Instant::now() < deadline {
+        while Instant::now() < deadline {
             pause.tick().await;
             match self.attempt(&limits).await? {
                 Attempt::Done(seen) => {
+                    limits.warnings.extend(self.connection.network.warning(&self.connection.api));
                     let foreign =
                         || self.error_of(ErrorKind::Protocol, "the engine lost the container's labels");
                     return view::container(&seen, limits.warnings).ok_or_else(foreign);
                 }
-                Attempt::Mended => repairs += 1,
+                Attempt::Mended(error) if repairs == REPAIRS => return Err(error),
+                Attempt::Mended(_) => repairs += 1,
                 Attempt::Busy => {}
             }
         }
-        Err(self.error_of(
-            ErrorKind::Unavailable,
-            "the container, its image or its network kept changing meanwhile: try again",
-        ))
+        Err(self.error_of(ErrorKind::Timeout, "another call kept changing this container: try again"))
     }
 
     async fn attempt(&self, limits: &Limits) -> Result<Attempt> {
@@ -80,6 +80,11 @@ impl Creation<'_> {
         let injected = if image.has_agent { None } else { Some(self.inject().await?) };
         let plan = self.plan(limits, volume, injected);
         let name = self.name();
+        if is_new && api.facts.podman {
+            // It makes volumes together with containers as well, but without their labels.
+            let made = api.create_volume(&plan.workspace_volume, &plan.labels).await;
+            made.map_err(|failure| self.explain(failure))?;
+        }
         match api.create(&name, &plan).await {
             Ok(Created::NameTaken) => return self.adopt().await,
             Ok(Created::New) => {}
@@ -92,12 +97,14 @@ impl Creation<'_> {
             self.clean_up(&plan, is_new).await;
             return self.repair(failure, &plan).await;
         }
-        let seen = api.inspect(&name).await.map_err(|failure| self.explain(failure))?;
-        if self.image_was_replaced(&image, &seen).await? {
+        let finished = match api.inspect(&name).await {
+            Ok(seen) => self.check_image(&image, seen).await,
+            Err(failure) => Err(self.explain(failure)),
+        };
+        if !matches!(finished, Ok(Attempt::Done(_))) {
             self.clean_up(&plan, is_new).await;
-            return Ok(Attempt::Mended);
         }
-        Ok(Attempt::Done(Box::new(seen)))
+        finished
     }
 
     /// Takes over the container that has the name, if it is this session's.
@@ -144,14 +151,14 @@ impl Creation<'_> {
     async fn repair(&self, failure: Failure, plan: &ContainerPlan) -> Result<Attempt> {
         if failure.is_not_found() && failure.says(404, "network") {
             self.connection.network.forget();
-            return Ok(Attempt::Mended);
+            return Ok(Attempt::Mended(self.explain(failure)));
         }
         let is_program_missing =
             matches!(&failure, Failure::Refused { message, .. } if message.contains("no such file"));
         if plan.injected.is_some() && is_program_missing {
             // The shared volume was pruned, and the engine made an empty one in its place.
             self.connection.injection.forget().await;
-            return Ok(Attempt::Mended);
+            return Ok(Attempt::Mended(self.explain(failure)));
         }
         Err(self.explain(failure))
     }
@@ -168,15 +175,19 @@ impl Creation<'_> {
         }
     }
 
-    /// Whether the image's name means another image by now, one that needs another kind of container.
-    async fn image_was_replaced(&self, image: &Image, seen: &Seen) -> Result<bool> {
+    /// Looks whether the image's name means another image by now, one that needs another kind of container.
+    async fn check_image(&self, image: &Image, seen: Seen) -> Result<Attempt> {
         if seen.image_id == image.id {
-            return Ok(false);
+            return Ok(Attempt::Done(Box::new(seen)));
         }
         let Connection { api, images, .. } = &**self.connection;
         images.forget(self.image());
         let now = images.get(api, self.image()).await.map_err(|failure| self.explain(failure))?;
-        Ok(now.is_some_and(|now| now.has_agent != image.has_agent))
+        if now.is_none_or(|now| now.has_agent == image.has_agent) {
+            return Ok(Attempt::Done(Box::new(seen)));
+        }
+        let message = format!("the image {} kept being replaced: try again", self.image());
+        Ok(Attempt::Mended(self.error_of(ErrorKind::Unavailable, message)))
     }
 
     async fn inject(&self) -> Result<Injected> {
@@ -216,6 +227,7 @@ impl Creation<'_> {
             pids: limits.pids,
             storage_bytes: limits.storage_bytes,
             tmpfs: self.config.tmpfs,
+            owned_tmpfs: !self.connection.api.facts.podman,
             log: self.config.log,
         }
     }

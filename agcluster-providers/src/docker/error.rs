@@ -103,6 +103,12 @@ fn refusal(status: u16, says: &str, about: About<'_>) -> (ErrorKind, String) {
             "the network has no room for another container: use a network with a larger subnet",
         );
     }
+    if has("could not find bridge") {
+        return fixed(
+            ErrorKind::Precondition,
+            "the network's device was removed on the engine's machine: remove the network, and it is made anew",
+        );
+    }
     if has("port is already allocated") || has("address already in use") {
         return fixed(host, "no port could be published: free some, or reach containers by container_ip");
     }
@@ -147,7 +153,9 @@ fn refusal(status: u16, says: &str, about: About<'_>) -> (ErrorKind, String) {
         _ if status == 409 && has("is paused") => {
             fixed(ErrorKind::Precondition, "the container is paused: resume it first")
         }
-        _ if (status == 409 || status == 500) && has("is not running") => {
+        _ if (status == 409 || status == 500)
+            && (has("is not running") || has("container state improper")) =>
+        {
             fixed(ErrorKind::Gone, "the container does not run: start it, or make another one")
         }
         _ if status == 409 => {

@@ -9,9 +9,11 @@ pub(super) fn agent_volume(digest: &[u8]) -> String {
     format!("agcluster-agent-{}", hex(&digest[..digest.len().min(6)]))
 }
 
-/// The device of a network: at most 15 characters, the same for the same name each time.
-pub(super) fn bridge_device(network: &str) -> String {
-    format!("agc{}", hex(&Sha256::digest(network.as_bytes())[..6]))
+/// The device of a network: at most 15 characters, the same for the same name each time. Docker and Podman on one machine
+/// must not take each other's, for they remove it.
+pub(super) fn bridge_device(network: &str, podman: bool) -> String {
+    let engine = if podman { "agp" } else { "agc" };
+    format!("{engine}{}", hex(&Sha256::digest(network.as_bytes())[..6]))
 }
 
 /// Lower-case hexadecimal digits.
@@ -29,8 +31,9 @@ mod tests {
 
     #[test]
     fn a_device_name_fits_the_kernel() {
-        assert_eq!(bridge_device("agcluster").len(), 15);
-        assert_ne!(bridge_device("agcluster"), bridge_device("agcluster2"));
+        assert_eq!(bridge_device("agcluster", false).len(), 15);
+        assert_ne!(bridge_device("agcluster", false), bridge_device("agcluster2", false));
+        assert_ne!(bridge_device("agcluster", false), bridge_device("agcluster", true));
     }
 
     #[test]

@@ -42,13 +42,32 @@ impl Network {
         Ok(network)
     }
 
+    /// Looks at the network, and makes none.
+    pub(super) async fn look(&self, api: &Api) -> Result<(), Failure> {
+        self.remember(api.network(&self.name).await?);
+        Ok(())
+    }
+
+    /// What is to be said of it, if it was seen and its containers can reach each other.
+    pub(super) fn warning(&self, api: &Api) -> Option<String> {
+        let way_out = if api.facts.podman {
+            "Podman cannot prevent it; use Docker where sessions must be kept apart"
+        } else {
+            "remove it, and it is made anew without that"
+        };
+        let name = &self.name;
+        self.seen()
+            .filter(|seen| seen.between_containers)
+            .map(|_| format!("containers on the network {name} can reach each other: {way_out}"))
+    }
+
     /// Forgets that it is there, after a sign that it is not.
     pub(super) fn forget(&self) {
         self.remember(None);
     }
 
     async fn make(&self, api: &Api) -> Result<SeenNetwork, Failure> {
-        match api.create_network(&self.name, &names::bridge_device(&self.name)).await {
+        match api.create_network(&self.name, &names::bridge_device(&self.name, api.facts.podman)).await {
             Ok(()) => {}
             // Another process makes it at this moment; the engine tells nobody when it is done.
             Err(refused) if refused.status() == 409 || said_device_is_taken(&refused) => {

@@ -115,13 +115,8 @@ impl ContainerProvider for DockerProvider {
         if missing.is_none() {
             warnings.push(super::error::no_image(&self.config.image));
         }
-        let network = connection.api.network(&self.config.network).await.map_err(explain)?;
-        if network.is_some_and(|network| network.between_containers) {
-            warnings.push(format!(
-                "containers on the network {} can reach each other: remove it, and it is made anew without that",
-                self.config.network
-            ));
-        }
+        connection.network.look(&connection.api).await.map_err(explain)?;
+        warnings.extend(connection.network.warning(&connection.api));
         if !facts.limits.storage {
             warnings.push("this engine cannot bound the size of a workspace".to_owned());
         }

@@ -33,6 +33,8 @@ pub(in super::super) struct ContainerPlan {
     /// Only where the engine can bound volumes.
     pub(in super::super) storage_bytes: Option<u64>,
     pub(in super::super) tmpfs: TmpfsSizes,
+    /// Whether the engine can give a folder in memory to a user. Otherwise the agent server does, when it is configured.
+    pub(in super::super) owned_tmpfs: bool,
     pub(in super::super) log: LogRotation,
 }
 
@@ -106,7 +108,9 @@ impl ContainerPlan {
     fn tmpfs(&self) -> HashMap<String, String> {
         let options =
             |exec: &str, size: u64, owner: &str| format!("rw,{exec},nosuid,nodev,size={size},{owner}");
-        let home = format!("mode=0700,uid={AGENT_UID},gid={AGENT_GID}");
+        let owner =
+            if self.owned_tmpfs { format!(",uid={AGENT_UID},gid={AGENT_GID}") } else { String::new() };
+        let home = format!("mode=0700{owner}");
         let sizes = &self.tmpfs;
         HashMap::from([
             ("/tmp".to_owned(), options("exec", sizes.tmp.get(), "mode=1777")),

@@ -36,8 +36,9 @@ impl Api {
                 "the engine runs Windows containers: switch it to Linux ones".to_owned(),
             ));
         }
-        let storage = bounds_volumes(&docker, timeouts).await?;
-        let facts = facts(&version, &info, storage);
+        let mut facts = facts(&version, &info);
+        // Podman takes a size wherever its volumes lie, and does not hold it.
+        facts.limits.storage = !facts.podman && bounds_volumes(&docker, timeouts).await?;
         tracing::info!(engine = %host, version = %facts.version, api = %agreed, "connected to the container engine");
         Ok(Self { docker, timeouts, host, facts })
     }
@@ -115,7 +116,7 @@ fn agree(version: &SystemVersion) -> Result<ClientVersion, Failure> {
     Ok(if newest < NEWEST { newest } else { NEWEST })
 }
 
-fn facts(version: &SystemVersion, info: &SystemInfo, storage: bool) -> Facts {
+fn facts(version: &SystemVersion, info: &SystemInfo) -> Facts {
     let components = version.components.as_deref().unwrap_or_default();
     let podman = components.iter().any(|component| component.name.starts_with("Podman"));
     let product = if podman { "Podman" } else { "Docker" };
@@ -124,6 +125,7 @@ fn facts(version: &SystemVersion, info: &SystemInfo, storage: bool) -> Facts {
     let can = |said: Option<bool>| said.unwrap_or(podman);
     Facts {
         version: format!("{product} {}", version.version.as_deref().unwrap_or("of unknown version")),
+        podman,
         rootless: options.iter().any(|option| option.contains("rootless")),
         desktop: info.operating_system.as_deref().is_some_and(|os| os.contains("Docker Desktop")),
         limits: EngineLimits {
@@ -132,7 +134,7 @@ fn facts(version: &SystemVersion, info: &SystemInfo, storage: bool) -> Facts {
             swap: can(info.swap_limit)
                 || info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2) && can(info.memory_limit),
             pids: can(info.pids_limit),
-            storage,
+            storage: false,
         },
     }
 }

@@ -51,6 +51,9 @@ pub(in super::super) enum Created {
     NameTaken,
 }
 
+/// How long Podman may show a state that passes.
+const PASSING: Duration = Duration::from_secs(5);
+
 impl Api {
     /// Makes a container without starting it.
     pub(in super::super) async fn create(
@@ -113,17 +116,30 @@ impl Api {
 
     /// All containers with these labels, `key` or `key=value`, whatever they are doing.
     pub(in super::super) async fn containers(&self, labels: &[String]) -> Result<Vec<Seen>, Failure> {
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&label_filters(labels)).build();
-        let listed = bounded(self.timeouts.call(), self.docker.list_containers(Some(options))).await?;
-        Ok(listed.into_iter().map(Seen::from).collect())
+        Ok(self.list(&label_filters(labels)).await?.into_iter().map(Seen::from).collect())
+    }
+
+    async fn list(&self, filters: &HashMap<String, Vec<String>>) -> Result<Vec<ContainerSummary>, Failure> {
+        let options = ListContainersOptionsBuilder::new().all(true).filters(filters).build();
+        let mut again = tokio::time::interval(PASSING / 50);
+        let listed = async {
+            loop {
+                again.tick().await;
+                match self.docker.list_containers(Some(options.clone())).await {
+                    // Until it has cleaned up behind a container, Podman calls it by a word that the API does not have.
+                    Err(bollard::errors::Error::JsonDataError { .. }) if self.facts.podman => {}
+                    listed => return listed,
+                }
+            }
+        };
+        let limit = if self.facts.podman { PASSING } else { self.timeouts.call() };
+        bounded(limit, listed).await
     }
 
     /// Whether any container, running or not, uses a volume.
     pub(in super::super) async fn is_volume_used(&self, volume: &str) -> Result<bool, Failure> {
         let filters = HashMap::from([("volume".to_owned(), vec![volume.to_owned()])]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let listed = bounded(self.timeouts.call(), self.docker.list_containers(Some(options))).await?;
-        Ok(!listed.is_empty())
+        Ok(!self.list(&filters).await?.is_empty())
     }
 
     /// Ends a container; success when it stands still.

@@ -32,7 +32,8 @@ impl Api {
             Ok(network) => {
                 let options = network.options.unwrap_or_default();
                 let shut = options.get(BETWEEN_CONTAINERS).is_some_and(|value| value == "false");
-                Ok(Some(SeenNetwork { between_containers: !shut }))
+                // Podman keeps the option and does nothing about it.
+                Ok(Some(SeenNetwork { between_containers: !shut || self.facts.podman }))
             }
             Err(failure) if failure.is_not_found() => Ok(None),
             Err(failure) => Err(failure),

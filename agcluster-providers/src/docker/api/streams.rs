@@ -41,8 +41,8 @@ impl Api {
         let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
         let mut answers = self.docker.stats(name, Some(options)).boxed();
         let first = bounded(self.timeouts.call(), async { answers.next().await.transpose() }).await?;
-        let measured = first.ok_or_else(|| Failure::Nonsense("no measurement".to_owned()))?;
-        Ok(stats_of(&measured))
+        // Docker answers with zeros for what stands still, Podman with nothing.
+        Ok(first.as_ref().and_then(stats_of))
     }
 
     /// A folder as a tar stream, its entries relative to it. Answers when the first bytes are there.
@@ -70,6 +70,10 @@ impl Api {
         path: &str,
         tar: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     ) -> Result<(), Failure> {
+        if self.facts.podman && self.file_size(name, path).await?.is_none() {
+            // It would take the archive and drop it.
+            return Err(Failure::Refused { status: 404, message: "no such file or directory".to_owned() });
+        }
         let options = UploadToContainerOptionsBuilder::new().path(path).build();
         let upload = self.docker.upload_to_container(name, Some(options), bollard::body_try_stream(tar));
         bounded(self.timeouts.archive(), upload).await

@@ -1,8 +1,8 @@
 //! Volumes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use bollard::models::Volume;
+use bollard::models::{Volume, VolumeCreateRequest};
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptions};
 
 use super::{Api, Failure, bounded, label_filters};
@@ -29,6 +29,20 @@ impl Api {
             Err(failure) if failure.is_not_found() => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Makes a volume.
+    pub(in super::super) async fn create_volume(
+        &self,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), Failure> {
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            labels: Some(labels.clone().into_iter().collect()),
+            ..VolumeCreateRequest::default()
+        };
+        bounded(self.timeouts.change(), self.docker.create_volume(request)).await.map(|_| ())
     }
 
     /// All volumes with these labels, `key` or `key=value`.

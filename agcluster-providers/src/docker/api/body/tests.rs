@@ -14,6 +14,7 @@ fn plan() -> ContainerPlan {
         pids: 100,
         storage_bytes: None,
         tmpfs: TmpfsSizes::default(),
+        owned_tmpfs: true,
         log: LogRotation::default(),
     }
 }
