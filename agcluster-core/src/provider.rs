@@ -77,7 +77,8 @@ pub trait ContainerProvider: Send + Sync + std::fmt::Debug + 'static {
     ///
     /// # Errors
     /// [`ErrorKind::Precondition`] when the image is absent, [`ErrorKind::Invalid`] when the spec asks for what the platform does not
-    /// take, [`ErrorKind::Capacity`] or [`ErrorKind::Quota`] when there is no room. After an error nothing is left running.
+    /// take (an image, without [`Capabilities::custom_image`]), [`ErrorKind::AlreadyExists`] when the name belongs to another
+    /// session, [`ErrorKind::Capacity`] or [`ErrorKind::Quota`] when there is no room. After an error nothing is left running.
     async fn create(&self, spec: ContainerSpec) -> Result<Container>;
 
     /// What the platform knows of a container.
@@ -92,7 +93,8 @@ pub trait ContainerProvider: Send + Sync + std::fmt::Debug + 'static {
     /// How to reach the agent server of a running container.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is no container, [`ErrorKind::Gone`] when it does not run.
+    /// [`ErrorKind::NotFound`] when there is no container, [`ErrorKind::Gone`] when it does not run,
+    /// [`ErrorKind::Precondition`] when it is paused.
     async fn endpoint(&self, id: &ContainerId) -> Result<Endpoint>;
 
     /// Asks the container to end, waits for [`StopOptions::grace`], then ends it. Its workspace stays. Stopping what stands
@@ -117,7 +119,7 @@ pub trait ContainerProvider: Send + Sync + std::fmt::Debug + 'static {
     /// Freezes a running container. Pausing what is paused is success.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] without [`Capabilities::pause`].
+    /// [`ErrorKind::Unsupported`] without [`Capabilities::pause`]; [`ErrorKind::Gone`] when it does not run.
     async fn pause(&self, id: &ContainerId) -> Result<()> {
         let _ = id;
         Err(self.unsupported("pause"))
@@ -126,7 +128,7 @@ pub trait ContainerProvider: Send + Sync + std::fmt::Debug + 'static {
     /// Thaws a paused container. Resuming what runs is success.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] without [`Capabilities::pause`].
+    /// [`ErrorKind::Unsupported`] without [`Capabilities::pause`]; [`ErrorKind::Gone`] when it does not run.
     async fn resume(&self, id: &ContainerId) -> Result<Container> {
         let _ = id;
         Err(self.unsupported("resume"))
@@ -176,7 +178,7 @@ pub trait ContainerProvider: Send + Sync + std::fmt::Debug + 'static {
     /// What the container uses now.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] unless [`Capabilities::stats`].
+    /// [`ErrorKind::Unsupported`] unless [`Capabilities::stats`]; [`ErrorKind::Gone`] when it does not run.
     async fn stats(&self, id: &ContainerId) -> Result<Stats> {
         let _ = id;
         Err(self.unsupported("stats"))
@@ -191,7 +193,8 @@ pub trait ContainerProvider: Send + Sync + std::fmt::Debug + 'static {
         Err(self.unsupported("exec"))
     }
 
-    /// A folder of the container as a tar stream.
+    /// A folder of the container as a tar stream, its entries relative to the folder: what
+    /// [`write_archive`](Self::write_archive) takes for the same path.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] without [`Capabilities::archive`]; [`ErrorKind::NotFound`] when the folder is not there.
