@@ -9,7 +9,7 @@ use url::{Host, Url};
 use super::{AgentError, Result};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Short, so that idle sessions hold no connection besides their event stream.
+/// How long a connection over the internet waits for the next request.
 const IDLE_CONNECTION: Duration = Duration::from_secs(10);
 
 /// The client for a URL: containers on private addresses are never reached through a proxy.
@@ -31,7 +31,8 @@ fn build(direct: bool) -> reqwest::Result<Client> {
         let builder = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(1)
+            // On the own machine a new connection costs less than the memory that an idle one holds for each session.
+            .pool_max_idle_per_host(usize::from(!direct))
             .tcp_nodelay(true);
         if direct { builder.no_proxy() } else { builder }
     };
