@@ -8,6 +8,11 @@
 //!
 //! [`register_all`] makes those that were compiled in known to a factory, which then makes them by name.
 
+#![cfg_attr(
+    not(any(feature = "docker", feature = "process", feature = "memory")),
+    allow(dead_code, reason = "without any provider there is nothing to share")
+)]
+
 mod config;
 mod name;
 

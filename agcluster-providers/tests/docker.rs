@@ -38,10 +38,15 @@ async fn in_cluster<Fut: Future<Output = ()> + Send + 'static>(
     config: DockerConfig,
     test: impl FnOnce(Arc<DockerProvider>, String) -> Fut,
 ) {
+    let config_binary = config.agent_binary.clone();
     let (provider, cluster) = (provider(config), support::run_name("docker"));
     let tested = tokio::spawn(test(provider.clone(), cluster.clone())).await;
     for container in provider.list(ListFilter::cluster(cluster)).await.unwrap() {
         provider.destroy(&container.id, DestroyOptions::default()).await.unwrap();
+    }
+    if let Some(binary) = config_binary {
+        // Gone already, unless the test failed in the middle.
+        let _ = engine().remove_volume(&volume_of(&binary), None::<RemoveVolumeOptions>).await;
     }
     if let Err(failed) = tested {
         std::panic::resume_unwind(failed.into_panic());
@@ -247,6 +252,13 @@ fn new_binary(folder: &Path) -> PathBuf {
     path
 }
 
+/// The volume that holds an agent server: named after the first twelve digits of its digest.
+fn volume_of(binary: &Path) -> String {
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(std::fs::read(binary).unwrap());
+    let digits: String = digest[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("agcluster-agent-{digits}")
+}
+
 /// The volume that holds the agent server of a container.
 async fn agent_volume(id: &ContainerId) -> String {
     let mounts = inspected(id).await.mounts.unwrap();
@@ -281,6 +293,7 @@ async fn an_image_without_an_agent_server_gets_one_also_when_many_ask_at_once() 
         }))
         .await;
         let volume = agent_volume(&launched[0].1).await;
+        assert_eq!(volume, volume_of(config.agent_binary.as_ref().unwrap()));
         for (provider, id) in &launched {
             assert_eq!(agent_volume(id).await, volume);
             let program = shell(provider, id, "/.agcluster/agcluster-agent --version").await;

@@ -15,11 +15,14 @@ use agcluster_core::provider::{
 use agcluster_providers::memory::MemoryProvider;
 use async_trait::async_trait;
 
+/// Changes what a provider says of itself.
+type Claim = fn(&mut Capabilities);
+
 /// A provider that works, and what it does wrong.
 #[derive(Debug)]
 struct Liar {
     honest: MemoryProvider,
-    claims: fn(&mut Capabilities),
+    claims: Claim,
     fault: Fault,
 }
 
@@ -109,7 +112,7 @@ impl Session {
     }
 }
 
-async fn report(claims: fn(&mut Capabilities), fault: Fault) -> Report {
+async fn report(claims: Claim, fault: Fault) -> Report {
     let liar = Liar { honest: MemoryProvider::default(), claims, fault };
     let context = Context::new(Arc::new(liar), support::run_name("suite"));
     run_all(&context.with_patience(Duration::from_secs(2))).await
@@ -130,7 +133,7 @@ async fn who_tells_the_truth_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_claimed_and_absent_fails() {
-    let claims: [(fn(&mut Capabilities), &[&str]); 8] = [
+    let claims: [(Claim, &[&str]); 8] = [
         (|can| can.pause = Some(Pause { keeps_memory: true }), &["pause_is_as_claimed"]),
         (
             |can| can.snapshot = Some(SnapshotCapability { stops_source: false, keeps_memory: false }),

@@ -12,6 +12,7 @@ use agcluster_core::session::Sessions;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::serve::ListenerExt;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -116,7 +117,14 @@ impl Server {
         let sweeping = tokio::spawn(async move { sweeper.sweep_forever(policy).await });
 
         let closing = sessions.clone();
-        let serving = axum::serve(listener, router(state))
+        // Events are small and must not wait for company.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "TCP_NODELAY cannot be set");
+            }
+        });
+        // Made once: given a bare router, axum would copy every route for each connection.
+        let serving = axum::serve(listener, router(state).into_make_service())
             .with_graceful_shutdown(async move { closing.shutting_down().await });
         let serving = tokio::spawn(serving.into_future());
         stop.await;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptions, ListContainersOptions, ListVolumesOptions, RemoveContainerOptions,
@@ -99,4 +100,18 @@ pub(crate) async fn volumes(engine: &Docker, label: &str) -> Result<usize> {
     let filters = Some(HashMap::from([("label".to_owned(), vec![label.to_owned()])]));
     let listed = async { Ok(engine.list_volumes(Some(ListVolumesOptions { filters })).await?) };
     Ok(soon("a list of volumes", STEP, listed).await?.volumes.unwrap_or_default().len())
+}
+
+/// Removes a network; one that nobody has made is fine.
+///
+/// # Errors
+/// The engine's.
+pub(crate) async fn remove_network(engine: &Docker, name: &str) -> Result<()> {
+    let removed = async {
+        match engine.remove_network(name).await {
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+            done => Ok(done?),
+        }
+    };
+    soon("a network's removal", STEP, removed).await
 }

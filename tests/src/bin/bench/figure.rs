@@ -78,19 +78,19 @@ impl Figure {
     }
 
     /// The ratio counts.
-    pub(crate) fn as_ratio(mut self) -> Self {
+    pub(crate) fn judged_by_ratio(mut self) -> Self {
         self.verdict = Verdict::Ratio;
         self
     }
 
     /// The 99th percentile counts.
-    pub(crate) fn as_p99(mut self) -> Self {
+    pub(crate) fn judged_by_p99(mut self) -> Self {
         self.verdict = Verdict::P99;
         self
     }
 
     /// The median itself counts.
-    pub(crate) fn as_median(mut self) -> Self {
+    pub(crate) fn judged_by_median(mut self) -> Self {
         self.verdict = Verdict::Median;
         self
     }
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn a_comparison_without_its_floor_meets_nothing() {
-        let figure = Figure::new("x", Unit::PerSecond, samples(&[1.0])).as_ratio().at_most(2.0);
+        let figure = Figure::new("x", Unit::PerSecond, samples(&[1.0])).judged_by_ratio().at_most(2.0);
         assert_eq!(figure.is_met(), Some(false));
     }
 }

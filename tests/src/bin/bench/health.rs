@@ -55,7 +55,7 @@ pub(crate) async fn measure(stage: &Stage) -> Result<Vec<Figure>> {
     Ok(vec![
         Figure::new(name, Unit::Milliseconds, busy)
             .over("the same server at rest", &rest)
-            .as_p99()
+            .judged_by_p99()
             .at_most(TARGET),
     ])
 }

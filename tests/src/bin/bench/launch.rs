@@ -52,12 +52,12 @@ pub(crate) async fn measure(stage: &Stage) -> Result<Vec<Figure>> {
     let model = stage.model.url_for(bare::HOST);
     let recipe = Recipe::of_session(stage.provider.as_ref(), &stage.engine, &session.id, &model).await?;
     delete(stage, session).await?;
-    run(stage, &api, &recipe, 0, &mut unused).await?;
+    Box::pin(run(stage, &api, &recipe, 0, &mut unused)).await?;
 
     let mut times = Times::default();
     for nth in 1..=stage.options.runs {
         progress(&format!("launch {nth} of {}", stage.options.runs));
-        run(stage, &api, &recipe, nth, &mut times).await?;
+        Box::pin(run(stage, &api, &recipe, nth, &mut times)).await?;
     }
     Ok(times.figures())
 }
@@ -71,7 +71,7 @@ async fn run(stage: &Stage, api: &Api, recipe: &Recipe, nth: usize, times: &mut 
     for step in 0..3 {
         match (nth + step) % 3 {
             0 => {
-                let body = bare::idle(&stage.options.image, &stage.options.network);
+                let body = bare::idle(&stage.options.image, &stage.cluster);
                 let started = Bare::start(engine, &stage.cluster, body).await?;
                 times.bare.push_time(started.took);
                 bare = Some(started);
@@ -93,7 +93,7 @@ async fn run(stage: &Stage, api: &Api, recipe: &Recipe, nth: usize, times: &mut 
     let (bare, session) = (bare.context(missing)?, session.context(missing)?);
     let mut program = program.context(missing)?;
     for step in 0..2 {
-        if (nth + step) % 2 == 0 {
+        if (nth + step).is_multiple_of(2) {
             times.second.push_time(turn(&session).await?);
         } else {
             times.alone_second.push_time(program.turn(PROMPT).await?);
@@ -102,7 +102,7 @@ async fn run(stage: &Stage, api: &Api, recipe: &Recipe, nth: usize, times: &mut 
     program.remove(engine).await?;
     let mut kept = (Some(bare), Some(session));
     for step in 0..2 {
-        if (nth + step) % 2 == 0 {
+        if (nth + step).is_multiple_of(2) {
             if let Some(bare) = kept.0.take() {
                 times.bare_removed.push_time(bare.remove(engine).await?);
             }

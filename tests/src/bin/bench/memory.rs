@@ -66,7 +66,7 @@ pub(crate) async fn measure(stage: &Stage) -> Result<Vec<Figure>> {
     Ok(vec![
         mebibytes("RSS, idle server".to_owned(), idle)
             .over("a program that sleeps", &nothing)
-            .as_median()
+            .judged_by_median()
             .at_most(30.0 * MEBIBYTE),
         mebibytes(format!("RSS with {many_sessions} idle sessions, for each"), with_sessions.clone())
             .over("the same server without", &used)

@@ -32,10 +32,6 @@ pub(crate) struct Options {
     #[arg(long, default_value = "agcluster/agent:latest")]
     pub(crate) image: String,
 
-    /// The Docker network for containers
-    #[arg(long, default_value = "agcluster")]
-    pub(crate) network: String,
-
     /// The server to measure [default: the one beside this program]
     #[arg(long)]
     pub(crate) server: Option<PathBuf>,

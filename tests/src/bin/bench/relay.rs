@@ -46,7 +46,7 @@ pub(crate) async fn measure(stage: &Stage) -> Result<Vec<Figure>> {
     for nth in 0..=stage.options.runs {
         progress(&format!("relay {nth} of {}", stage.options.runs));
         for step in 0..2 {
-            let (measured, round) = if (nth + step) % 2 == 0 {
+            let (measured, round) = if (nth + step).is_multiple_of(2) {
                 let ask = async |prompt: String| session.chat(&prompt).await.map(drop);
                 (&mut through, round(&mut of_session, ask).await?)
             } else {
@@ -67,7 +67,7 @@ pub(crate) async fn measure(stage: &Stage) -> Result<Vec<Figure>> {
         Figure::new(paced, Unit::Microseconds, through.ages).over(name, &floor.ages).at_most(AGE_TARGET),
         Figure::new("relay: events flat out", Unit::PerSecond, through.rate)
             .over(name, &floor.rate)
-            .as_ratio(),
+            .judged_by_ratio(),
     ])
 }
 

@@ -29,7 +29,8 @@ pub(crate) struct Stage {
     pub(crate) model: ModelApi,
     /// The platform without a server before it, for floors.
     pub(crate) provider: Arc<dyn ContainerProvider>,
-    /// What the server's containers are labelled with, and bare ones.
+    /// What the server's containers are labelled with, and bare ones; also the name of their network, which the provider
+    /// makes.
     pub(crate) cluster: String,
     /// What containers are labelled with that the provider makes without the server, which removes strange ones of its
     /// own cluster.
@@ -55,14 +56,14 @@ impl Stage {
         let stage = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(anyhow!("interrupted")),
-            stage = Self::set(options, platform) => stage?,
+            stage = Box::pin(Self::set(options, platform)) => stage?,
         };
         let measured = tokio::select! {
             biased;
             () = stop.cancelled() => Err(anyhow!("interrupted")),
-            measured = measure(&stage) => measured,
+            measured = Box::pin(measure(&stage)) => measured,
         };
-        let cleared = stage.clear(measured.is_err()).await;
+        let cleared = Box::pin(stage.clear(measured.is_err())).await;
         match (measured, cleared) {
             (Ok(figures), cleared) => cleared.map(|()| figures),
             (Err(error), Ok(())) => Err(error),
@@ -77,7 +78,7 @@ impl Stage {
         let folder = tempfile::Builder::new().prefix("agcluster-bench-").tempdir()?;
         let cluster = format!("bench-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let config = match platform {
-            Platform::Docker => json!({ "image": options.image, "network": options.network }),
+            Platform::Docker => json!({ "image": options.image, "network": cluster }),
             Platform::Process => json!({
                 "agent_binary": needed("AGCLUSTER_AGENT_BINARY")?,
                 "claude": needed("AGCLUSTER_CLAUDE")?,
@@ -94,7 +95,7 @@ impl Stage {
             ("--provider-configs", text(path("providers"))),
             ("--agent-configs", text(path("agents"))),
             ("--agent-image", options.image.clone()),
-            ("--docker-network", options.network.clone()),
+            ("--docker-network", cluster.clone()),
             ("--cluster", cluster.clone()),
             ("--anthropic-base-url", model.url_for(bare::HOST)),
         ];
@@ -131,6 +132,7 @@ impl Stage {
         let bare = bare::remove_all(&self.engine, &self.cluster).await;
         let own = self.destroy_all(&self.own_cluster).await;
         let left = self.destroy_all(&self.cluster).await;
+        let network = bare::remove_network(&self.engine, &self.cluster).await;
         let violations: Vec<_> = self.model.violations().iter().map(Violation::to_string).collect();
         self.model.stop().await;
         if failed {
@@ -140,6 +142,7 @@ impl Stage {
         stopped?;
         bare?;
         own?;
+        network?;
         let left = left?;
         ensure!(left == 0, "the server left {left} containers behind");
         ensure!(violations.is_empty(), "the model API was sent wrong requests: {}", violations.join("; "));
