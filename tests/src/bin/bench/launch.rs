@@ -1,4 +1,4 @@
-//! Launches, first answers, second turns and removals, with real Claude Code in Docker. A bare container, a session and the
+//! Launches, first answers, later turns and removals, with real Claude Code in Docker. A bare container, a session and the
 //! program alone take turns, in another order each time.
 
 use std::time::{Duration, Instant};
@@ -19,6 +19,9 @@ use super::stage::Stage;
 /// A model answers piece by piece; the first one then has the machine to itself.
 const PROMPT: &str = "@@slow 0.2 5 This is the answer of a scripted model.";
 
+/// Turns of each after the first.
+const LATER_TURNS: usize = 5;
+
 /// What a launch may cost over the engine's own work, in seconds.
 const LAUNCH_TARGET: f64 = 0.060;
 /// What a turn's first text may cost over the program's own work, in seconds.
@@ -32,11 +35,11 @@ struct Times {
     healthy: Samples,
     ready: Samples,
     first: Samples,
-    second: Samples,
+    later: Samples,
     deleted: Samples,
     alone_ready: Samples,
     alone_first: Samples,
-    alone_second: Samples,
+    alone_later: Samples,
     bare_removed: Samples,
 }
 
@@ -49,8 +52,8 @@ pub(crate) async fn measure(stage: &Stage) -> Result<Vec<Figure>> {
     // The first launch of a server makes its network and its connection to the engine. It also shows how the program is run.
     let mut unused = Times::default();
     let session = launch(&api, &mut unused).await?;
-    let model = stage.model.url_for(bare::HOST);
-    let recipe = Recipe::of_session(stage.provider.as_ref(), &stage.engine, &session.id, &model).await?;
+    let recipe =
+        Recipe::of_session(stage.provider.as_ref(), &stage.engine, &session.id, &stage.model).await?;
     delete(stage, session).await?;
     Box::pin(run(stage, &api, &recipe, 0, &mut unused)).await?;
 
@@ -92,11 +95,11 @@ async fn run(stage: &Stage, api: &Api, recipe: &Recipe, nth: usize, times: &mut 
     let missing = "every kind was started";
     let (bare, session) = (bare.context(missing)?, session.context(missing)?);
     let mut program = program.context(missing)?;
-    for step in 0..2 {
+    for step in 0..2 * LATER_TURNS {
         if (nth + step).is_multiple_of(2) {
-            times.second.push_time(turn(&session).await?);
+            times.later.push_time(turn(&session).await?);
         } else {
-            times.alone_second.push_time(program.turn(PROMPT).await?);
+            times.alone_later.push_time(program.turn(PROMPT).await?);
         }
     }
     program.remove(engine).await?;
@@ -172,8 +175,8 @@ impl Times {
                 .at_most(LAUNCH_TARGET),
             milliseconds("launch → Claude ready", self.ready).over(alone, &self.alone_ready),
             milliseconds("launch → first text", self.first).over(alone, &self.alone_first),
-            milliseconds("second turn → first text", self.second)
-                .over(alone, &self.alone_second)
+            milliseconds("second and later turns → first text", self.later)
+                .over(alone, &self.alone_later)
                 .at_most(TURN_TARGET),
             milliseconds("DELETE → container and volume gone", self.deleted)
                 .over("bare container: forced removal", &self.bare_removed),

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use agcluster_core::provider::{ContainerProvider, ExecOptions, ListFilter};
+use agcluster_tests::model_api::ModelApi;
 use anyhow::{Context, Result, bail, ensure};
 use bollard::Docker;
 use bollard::models::{ContainerCreateBody, HostConfig};
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::unix::pipe::{OpenOptions, Receiver, Sender};
 
-use super::bare::Bare;
+use super::bare::{self, Bare};
 use super::limits::{STEP, soon};
 
 /// Writes one file of the program's process. Run as the agent's user, who may read them.
@@ -45,7 +46,7 @@ impl Recipe {
         provider: &dyn ContainerProvider,
         engine: &Docker,
         session: &str,
-        model_url: &str,
+        model: &ModelApi,
     ) -> Result<Self> {
         let filter = ListFilter { cluster: None, session: Some(session.to_owned()) };
         let container = provider.list(filter).await?.pop().context("the session has no container")?;
@@ -54,14 +55,19 @@ impl Recipe {
             ensure!(shown.exit_code == 0, "{what} of the agent program cannot be read");
             Ok(strings(&shown.stdout))
         };
+        let hosts = provider.exec(&container.id, ExecOptions::new(["cat", "/etc/hosts"])).await?;
+        let address = address(&String::from_utf8_lossy(&hosts.stdout), bare::HOST);
+        let address = address.context("the container does not know this machine")?;
         let mut command = show("cmdline").await?;
         let id = command.iter().position(|argument| argument == "--session-id").map(|at| at + 1);
         let id = id.and_then(|at| command.get_mut(at)).context("the agent program has no --session-id")?;
         *id = uuid::Uuid::new_v4().to_string();
         let mut environment = show("environ").await?;
-        // The way to the model, without the agent server on it.
+        // The way to the model, without the agent server on it, and without a look-up of the name: the agent server has
+        // the program make none either.
         environment.retain(|variable| !variable.starts_with("ANTHROPIC_"));
-        environment.extend([format!("ANTHROPIC_BASE_URL={model_url}"), "ANTHROPIC_API_KEY=bench".to_owned()]);
+        let url = model.url_for(&address);
+        environment.extend([format!("ANTHROPIC_BASE_URL={url}"), "ANTHROPIC_API_KEY=bench".to_owned()]);
         let host = engine.inspect_container(&container.id.0, None).await?.host_config;
         let mut host = host.context("the engine shows no host configuration")?;
         // The workspace is the session's: a folder in memory takes its place.
@@ -191,6 +197,12 @@ async fn write(input: &mut Sender, line: &Value) -> Result<()> {
     soon("a line to the program", STEP, async { Ok(input.write_all(line.as_bytes()).await?) }).await
 }
 
+/// The address of a name in the text of a hosts file.
+fn address(hosts: &str, name: &str) -> Option<String> {
+    let line = hosts.lines().find(|line| line.split_whitespace().skip(1).any(|known| known == name))?;
+    line.split_whitespace().next().map(str::to_owned)
+}
+
 /// Strings that each end with a NUL; an empty one counts.
 fn strings(bytes: &[u8]) -> Vec<String> {
     let bytes = bytes.strip_suffix(b"\0").unwrap_or(bytes);
@@ -200,6 +212,13 @@ fn strings(bytes: &[u8]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_found_by_its_name() {
+        let hosts = "127.0.0.1\tlocalhost\n172.17.0.1\thost.docker.internal\n";
+        assert_eq!(address(hosts, "host.docker.internal").as_deref(), Some("172.17.0.1"));
+        assert_eq!(address(hosts, "docker"), None);
+    }
 
     #[test]
     fn an_empty_argument_is_one() {
