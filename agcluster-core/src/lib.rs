@@ -17,6 +17,7 @@ pub mod journal;
 pub mod layers;
 pub mod provider;
 pub mod session;
+pub mod store;
 
 pub use agcluster_protocol as protocol;
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agcluster_protocol::{AgentOptions, Configure, DriverKind, EventBody, ModelAccess, TOKEN_DIGEST_ENV};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::session_handle::LaunchFacts;
-use super::{Owner, Result, Session, SessionError, Status, pump};
+use super::{LaunchFacts, Owner, Result, Session, SessionError, Status, pump};
 use crate::agent::{AgentClient, TokenKey, wait_until_healthy};
 use crate::config::{AgentConfig, LaunchOptions};
 use crate::journal::Entry;
@@ -61,7 +60,7 @@ impl Launch {
 }
 
 /// What to run and in what.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AgentSpec {
     /// Which driver.
     pub driver: DriverKind,
@@ -74,7 +73,7 @@ pub struct AgentSpec {
 }
 
 /// How long the steps of a launch took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchTimings {
     /// Until the platform said that the container runs, in microseconds.
     pub created_us: u64,

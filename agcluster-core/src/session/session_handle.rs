@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{AgentId, LaunchTimings, Owner, Result, SessionError, SessionId, State, Status, Turn};
+use super::{
+    AgentId, LaunchFacts, LaunchTimings, Owner, Result, SessionError, SessionId, State, Status, Turn,
+};
 use crate::agent::{AgentClient, AgentError};
 use crate::journal::{self, Journal, Record};
 use crate::provider::ContainerProvider;
@@ -36,14 +38,6 @@ pub struct Session {
     pub(super) lifecycle: tokio::sync::Mutex<()>,
     /// Held by whoever appends to the journal.
     pub(super) writer: tokio::sync::Mutex<()>,
-}
-
-/// What a launch found out.
-#[derive(Debug, Clone)]
-pub(super) struct LaunchFacts {
-    pub(super) agent: String,
-    pub(super) warnings: Vec<String>,
-    pub(super) timings: LaunchTimings,
 }
 
 /// A session at one moment.

@@ -7,13 +7,13 @@
 //! ```
 
 use agcluster_protocol::TurnId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::SessionError;
 use crate::provider::ContainerId;
 
 /// What a session is doing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
 pub enum Status {
     /// Its container is being made.
@@ -65,7 +65,7 @@ impl Status {
 }
 
 /// Everything about a session that changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// What it is doing.
     pub status: Status,

@@ -1,0 +1,44 @@
+//! What is kept of a session.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{AgentId, AgentSpec, LaunchTimings, Owner, SessionId, State};
+
+/// Everything about a session that outlives the process. No secret is among it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// Its public name.
+    pub id: SessionId,
+    /// The name of its agent.
+    pub agent_id: AgentId,
+    /// The configuration it was launched with.
+    pub config_id: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The provider its container is on.
+    pub provider: String,
+    /// What runs in it, without the secrets of it.
+    pub agent: AgentSpec,
+    /// Where its model is; none for an agent that calls no model.
+    pub model_base_url: Option<String>,
+    /// When it was launched.
+    pub created_at: Timestamp,
+    /// When something last acted in it.
+    pub last_active: Timestamp,
+    /// What changes.
+    pub state: State,
+    /// What a launch found out.
+    pub facts: Option<LaunchFacts>,
+}
+
+/// What a launch found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchFacts {
+    /// The agent program's name and version.
+    pub agent: String,
+    /// What is less than was asked for, one sentence each.
+    pub warnings: Vec<String>,
+    /// How long it took.
+    pub timings: LaunchTimings,
+}

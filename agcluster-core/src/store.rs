@@ -1,0 +1,102 @@
+//! Where everything is kept that must outlive the process: events, sessions, turns, conversations, user configurations.
+//!
+//! A store is dumb on purpose. It takes lists of [`Change`]s, each list whole or not at all, and answers a few questions;
+//! what the changes mean is the business of [`crate::journal`] and [`crate::session`].
+
+mod change;
+mod error;
+mod retention;
+
+use std::fmt;
+use std::sync::Arc;
+
+use agcluster_protocol::TurnId;
+use async_trait::async_trait;
+
+pub use change::{
+    AuditRecord, Change, ConfigRecord, IdempotencyRecord, Subject, TranscriptChunk, TurnRecord, TurnState,
+};
+pub use error::{Result, StoreError};
+pub use retention::Retention;
+
+use crate::journal::Record;
+use crate::session::{Owner, SessionId, SessionRecord};
+
+/// Keeps what it is given. Used by one process at a time: a second one that opens the same store is refused.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// Makes all changes in order, or none. When it answers, they survive a crash of this process. Making the same changes
+    /// again is success, so that a commit whose answer was lost can be repeated.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when a later try may work.
+    async fn commit(&self, changes: &[Change]) -> Result<()>;
+
+    /// Up to `limit` events of a session after a cursor, oldest first, and no more than about `max_bytes` of rendered JSON
+    /// (but always one, if there is one). What is no longer kept is simply absent.
+    async fn events(
+        &self,
+        session: &SessionId,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Arc<Record>>>;
+
+    /// The ends of a session's events.
+    async fn extent(&self, session: &SessionId) -> Result<Extent>;
+
+    /// Drops the oldest events of a session that are more than `retention` keeps; never the newest, and never the newest
+    /// that came from an agent server. Gives how many.
+    async fn trim(&self, session: &SessionId, retention: &Retention) -> Result<u64>;
+
+    /// All sessions, in no order.
+    async fn sessions(&self) -> Result<Vec<SessionRecord>>;
+
+    /// All turns that have not ended, oldest first.
+    async fn open_turns(&self) -> Result<Vec<TurnRecord>>;
+
+    /// One turn.
+    async fn turn(&self, id: TurnId) -> Result<Option<TurnRecord>>;
+
+    /// The turns of an owner's sessions, or of one session of it, newest first, before a given one.
+    async fn turns(
+        &self,
+        owner: &Owner,
+        session: Option<&SessionId>,
+        before: Option<TurnId>,
+        limit: usize,
+    ) -> Result<Vec<TurnRecord>>;
+
+    /// The conversation of a session as the vendor's program wrote it down, in order.
+    async fn transcript(&self, session: &SessionId) -> Result<Vec<TranscriptChunk>>;
+
+    /// What a request with this key began.
+    async fn idempotency(&self, owner: &Owner, key: &str) -> Result<Option<IdempotencyRecord>>;
+
+    /// All user configurations.
+    async fn configs(&self) -> Result<Vec<ConfigRecord>>;
+
+    /// What was done in an owner's name, newest first, before a given number.
+    async fn audit(
+        &self,
+        owner: &Owner,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<(u64, AuditRecord)>>;
+
+    /// A value of the installation's own.
+    async fn meta(&self, key: &str) -> Result<Option<String>>;
+}
+
+/// The ends of a session's events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// The oldest that is kept; 0 when there is none.
+    pub earliest: u64,
+    /// The newest; 0 when there is none.
+    pub head: u64,
+    /// Generation and number of the newest that came from an agent server.
+    pub source: Option<(u32, u64)>,
+    /// The bytes of rendered JSON that are kept.
+    pub bytes: u64,
+}
