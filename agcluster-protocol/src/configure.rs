@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentOptions, Secret};
+use crate::{AgentOptions, Secret, TranscriptFile};
 
 /// The body of `POST /configure`. The agent server starts the agent program and answers when that is ready for a
 /// prompt. Repeating the call with the same session and generation gives the first answer again.
@@ -23,6 +23,22 @@ pub struct Configure {
     /// The vendor's id of a conversation to continue.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<String>,
+    /// With `resume`: the agent program's own record of that conversation, as its [`Transcript`](crate::EventBody::Transcript)
+    /// events told it, oldest lines first. It is written to the agent's home before the program starts, so that a
+    /// conversation goes on in a container that has never seen it. A file that is there already is replaced; parts of
+    /// one file are put together in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transcript: Vec<TranscriptFile>,
+}
+
+/// The body of `POST /restart-program`: end the running turn as failed with
+/// [`AgentRestarted`](crate::FailureReason::AgentRestarted), kill the agent program with all that it has started, and start
+/// it again with its conversation. The answer comes when it is ready. Calls that come while it starts wait for the same
+/// start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestartProgram {
+    /// The generation the caller means; another one than the agent server's is refused.
+    pub generation: u32,
 }
 
 /// The drivers an agent server may have.

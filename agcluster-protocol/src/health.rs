@@ -28,6 +28,6 @@ pub enum Phase {
     Starting,
     /// Takes queries.
     Ready,
-    /// The agent program could not be started.
+    /// The agent program could not be started, or ended so often that it is not started again by itself.
     Failed,
 }

@@ -6,12 +6,19 @@
 //! | route | body | answer |
 //! |---|---|---|
 //! | `GET /health` (no token) | – | [`Health`] |
+//! | `GET /liveness` | – | [`Liveness`] |
 //! | `POST /configure` | [`Configure`] | [`Configured`] |
 //! | `POST /query` | [`Query`] | 202 [`Accepted`], or the turn's events for `Accept: text/event-stream` |
 //! | `GET /events?after=N` | – | every event after `N`, then live ones |
+//! | `POST /ack` | [`Ack`] | 204 |
+//! | `POST /steer` | [`Steer`] | 202 [`Accepted`] |
 //! | `POST /interrupt` | – | [`Interrupted`] |
 //! | `POST /answer` | [`Answer`] | 204 |
 //! | `POST /settings` | [`Settings`] | 204 |
+//! | `POST /restart-program` | [`RestartProgram`] | [`Configured`] |
+//!
+//! No event is lost: the agent server keeps every event until it is acknowledged, in memory and then on disk up to a
+//! bound, and beyond that lets the agent program wait.
 //!
 //! A refusal is a [`Problem`]. Unknown fields are ignored and unknown events are kept, so that either side may be
 //! the newer one; [`PROTOCOL_VERSION`] grows only when that is not enough.
@@ -20,16 +27,22 @@ mod answer;
 mod configure;
 pub mod event;
 mod health;
+mod liveness;
 mod options;
 mod problem;
 mod query;
 mod secret;
+mod steer;
+mod transcript;
 mod turn;
 
 pub use answer::{Answer, Decision, Scope};
-pub use configure::{Configure, Configured, DriverKind, ModelAccess};
+pub use configure::{Configure, Configured, DriverKind, ModelAccess, RestartProgram};
 pub use event::{Event, EventBody};
 pub use health::{Health, Phase};
+pub use liveness::{
+    Ack, EventsLiveness, Liveness, ModelLiveness, ProgramLiveness, ToolLiveness, TurnLiveness,
+};
 pub use options::{
     AgentOptions, McpServer, PermissionMode, PresetName, PresetTag, SettingSource, SubAgent, SubAgentModel,
     SystemPrompt,
@@ -37,6 +50,8 @@ pub use options::{
 pub use problem::{Problem, codes};
 pub use query::{Accepted, Interrupted, PromptBlock, Query, Settings};
 pub use secret::Secret;
+pub use steer::{PromptId, Steer};
+pub use transcript::{InvalidPath, TranscriptFile};
 pub use turn::{FailureReason, Limit, ModelUsage, Outcome, TurnEnd, TurnId, Usage};
 
 /// The version of this vocabulary. Both sides must agree on it.
@@ -53,16 +68,24 @@ pub const TOKEN_DIGEST_ENV: &str = "AGCLUSTER_TOKEN_SHA256";
 pub mod paths {
     /// Liveness and phase; the only route without a token.
     pub const HEALTH: &str = "/health";
+    /// What runs, and since when it has been silent.
+    pub const LIVENESS: &str = "/liveness";
     /// Gives the agent server its session, agent options and secrets.
     pub const CONFIGURE: &str = "/configure";
     /// Starts a turn.
     pub const QUERY: &str = "/query";
     /// Streams events after a cursor.
     pub const EVENTS: &str = "/events";
+    /// Says up to which event everything is in safe keeping.
+    pub const ACK: &str = "/ack";
+    /// Adds a prompt to the running turn.
+    pub const STEER: &str = "/steer";
     /// Ends the running turn.
     pub const INTERRUPT: &str = "/interrupt";
     /// Answers a permission request or a question.
     pub const ANSWER: &str = "/answer";
     /// Changes model or permission mode of the running agent.
     pub const SETTINGS: &str = "/settings";
+    /// Ends the agent program and starts it again with its conversation.
+    pub const RESTART_PROGRAM: &str = "/restart-program";
 }

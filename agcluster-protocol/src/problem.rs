@@ -21,9 +21,9 @@ pub mod codes {
     pub const NOT_CONFIGURED: &str = "not_configured";
     /// 409: a turn is running.
     pub const BUSY: &str = "busy";
-    /// 409: no turn is running, so there is nothing to interrupt.
+    /// 409: no turn is running, or another one than was meant, so there is nothing to interrupt or to steer.
     pub const IDLE: &str = "idle";
-    /// 409: the query means another generation than the agent server's.
+    /// 409: the request means another generation than the agent server's.
     pub const STALE_GENERATION: &str = "stale_generation";
     /// 410: the events after this cursor have left the replay buffer.
     pub const CURSOR_EXPIRED: &str = "cursor_expired";

@@ -102,6 +102,8 @@ pub enum FailureReason {
     ModelOverloaded,
     /// The agent program ended in the middle of the turn.
     AgentExited,
+    /// The agent program was restarted in the middle of the turn, because that was asked for.
+    AgentRestarted,
     /// The agent program reported an error of its own.
     AgentError,
     /// The agent server ended, or started anew, in the middle of the turn.

@@ -24,6 +24,10 @@ fn all() -> Vec<EventBody> {
                 PromptBlock::Image { media_type: "image/png".into(), data: "aGk=".into() },
             ],
         },
+        EventBody::PromptAdded {
+            id: PromptId("01890a5d-ac96-774b-bcce-b302099a8058".parse().unwrap()),
+            prompt: vec![PromptBlock::text("and in blue")],
+        },
         EventBody::AgentReady {
             conversation: "c".into(),
             model: Some("m".into()),

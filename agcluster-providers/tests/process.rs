@@ -91,6 +91,7 @@ async fn busy(state: &Path) -> (ProcessProvider, Session, Vec<u32>) {
             api_key: agcluster_core::protocol::Secret::new("none"),
         }),
         resume: None,
+        transcript: Vec::new(),
     };
     let configuring = tokio::spawn(async move { client.configure(&configure).await });
     let pids = state.join("workspaces/agc-busy-ws/pids");

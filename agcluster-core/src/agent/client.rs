@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use agcluster_protocol::{
-    Accepted, Answer, Configure, Configured, Health, Interrupted, Problem, Query, Settings, paths,
+    Accepted, Ack, Answer, Configure, Configured, Health, Interrupted, Liveness, Problem, Query,
+    RestartProgram, Settings, Steer, paths,
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -50,6 +51,14 @@ impl AgentClient {
         self.call(Call::get("health", paths::HEALTH, HEALTH)).await
     }
 
+    /// What runs in the container, and since when each part of it has been silent.
+    ///
+    /// # Errors
+    /// [`AgentError::Unreachable`] or [`AgentError::Timeout`] when the agent server itself is what is stuck.
+    pub async fn liveness(&self) -> Result<Liveness> {
+        self.call(Call::get("liveness", paths::LIVENESS, HEALTH)).await
+    }
+
     /// Gives the agent server its session and waits until the agent program is ready. May be repeated.
     ///
     /// # Errors
@@ -64,6 +73,36 @@ impl AgentClient {
     /// [`AgentError::Refused`] with [`busy`](agcluster_protocol::codes::BUSY) while another turn runs.
     pub async fn query(&self, query: &Query) -> Result<Accepted> {
         self.call(Call::post("query", paths::QUERY, json(query)?, CALL)).await
+    }
+
+    /// Adds a prompt to a turn that runs, which is told by a `PromptAdded` event after the answer's cursor. May be repeated
+    /// with the same id.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] with [`idle`](agcluster_protocol::codes::IDLE) when that turn does not run (any more), and with
+    /// [`unsupported`](agcluster_protocol::codes::UNSUPPORTED) when the driver cannot.
+    pub async fn steer(&self, steer: &Steer) -> Result<Accepted> {
+        self.call(Call::post("steer", paths::STEER, json(steer)?, CALL)).await
+    }
+
+    /// Says that everything up to `seq` is in safe keeping, so that the agent server may forget it. May be repeated; a lower
+    /// number than before changes nothing.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] with [`stale_generation`](agcluster_protocol::codes::STALE_GENERATION), or with
+    /// [`cursor_in_future`](agcluster_protocol::codes::CURSOR_IN_FUTURE) for a number that no event has yet.
+    pub async fn ack(&self, generation: u32, seq: u64) -> Result<()> {
+        self.send(Call::post("ack", paths::ACK, json(&Ack { generation, seq })?, CALL)).await.map(drop)
+    }
+
+    /// Kills the agent program, ends its turn as failed, starts it again with its conversation and waits until it is ready.
+    /// Giving up waiting does not stop it.
+    ///
+    /// # Errors
+    /// [`AgentError::Refused`] when it does not start.
+    pub async fn restart_program(&self, generation: u32) -> Result<Configured> {
+        let body = json(&RestartProgram { generation })?;
+        self.call(Call::post("restart-program", paths::RESTART_PROGRAM, body, CONFIGURE)).await
     }
 
     /// Ends the running turn; its terminal event follows in the stream.

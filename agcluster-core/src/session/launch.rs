@@ -140,6 +140,7 @@ async fn steps(session: &Arc<Session>, launch: Launch, cluster: &str, key: &Toke
             options: launch.agent.options,
             model_access: launch.model_access,
             resume: None,
+            transcript: Vec::new(),
         })
         .await?;
     let ready_us = elapsed();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{PermissionRequest, Question, Resolution, Task, TaskEnd, TodoItem};
-use crate::{PermissionMode, PromptBlock, TurnEnd, Usage};
+use crate::{PermissionMode, PromptBlock, PromptId, TurnEnd, Usage};
 
 /// What happened.
 ///
@@ -23,6 +23,13 @@ pub enum EventBody {
         origin: TurnOrigin,
         /// What was asked, for a turn that a client began.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        prompt: Vec<PromptBlock>,
+    },
+    /// A prompt was added to the running turn.
+    PromptAdded {
+        /// As whoever added it named it.
+        id: PromptId,
+        /// What was said.
         prompt: Vec<PromptBlock>,
     },
     /// The agent program said who it is and what it can do.
@@ -251,9 +258,10 @@ pub enum EventBody {
         /// The vendor's new id.
         conversation: String,
     },
-    /// Lines that the agent program added to its own record of the conversation, to restore it elsewhere.
+    /// Lines that the agent program added to its own record of the conversation, to restore it elsewhere: with
+    /// [`Configure::transcript`](crate::Configure::transcript).
     Transcript {
-        /// The file, as the agent program names it.
+        /// The file, relative to the agent's home.
         path: String,
         /// The lines.
         entries: Vec<Value>,

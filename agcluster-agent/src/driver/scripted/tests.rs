@@ -28,6 +28,7 @@ impl Agent {
             options: Default::default(),
             model_access: None,
             resume: None,
+            transcript: Vec::new(),
         };
         let ready = start(&configure, recorder.clone());
         let (orders, taken) = mpsc::channel(16);

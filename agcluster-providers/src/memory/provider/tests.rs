@@ -34,6 +34,7 @@ fn configure(driver: DriverKind) -> Configure {
         options: Default::default(),
         model_access: None,
         resume: None,
+        transcript: Vec::new(),
     }
 }
 

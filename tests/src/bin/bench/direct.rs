@@ -52,6 +52,7 @@ impl Direct {
                 options: AgentOptions::default(),
                 model_access: None,
                 resume: None,
+                transcript: Vec::new(),
             };
             let last_seq = client.configure(&configure).await?.last_seq;
             Ok(Self { container, client, last_seq })

@@ -61,6 +61,7 @@ impl Running {
                 api_key: Secret::new("sk-the-key"),
             }),
             resume: None,
+            transcript: Vec::new(),
         };
         let script = format!("{PRELUDE}\n{script}");
         configure.options.env.insert("SCRIPT".to_owned(), Secret::new(script));

@@ -30,6 +30,7 @@ async fn start_script(folder: &Path, script: &str, limit: Duration) -> Result<Re
             api_key: Secret::new("sk-the-key"),
         }),
         resume: None,
+        transcript: Vec::new(),
     };
     for (name, value) in [("TOKEN", "a-secret-token"), ("SCRIPT", script)] {
         configure.options.env.insert(name.to_owned(), Secret::new(value));
