@@ -1,34 +1,39 @@
 //! The journal: everything that happened in a session, numbered without gaps. The only source of what clients see.
 //!
-//! Whatever is shown is appended first. A reader brings a cursor and gets everything after it; it is never buffered for,
-//! so a slow one holds nobody up.
+//! Whatever is shown is in the store first. One task writes for all sessions, so that what comes at the same time shares one
+//! commit. A reader brings a cursor and gets everything after it; it is never buffered for, so a slow one holds nobody up.
 
-mod memory;
+mod log;
 mod record;
 mod subscription;
+mod writer;
 
-use std::fmt;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::sync::watch;
 
-pub use memory::{MemoryJournal, Retention};
 pub use record::{Entry, Record};
 pub use subscription::subscribe;
 
 use crate::session::SessionId;
+use crate::store::{Change, Retention, Store, StoreError};
+use log::Log;
+use writer::{Work, Writer};
 
 /// What a journal's method answers.
 pub type Result<T, E = JournalError> = std::result::Result<T, E>;
+
+/// How long somebody who waits for an answer waits for the store.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The most bytes that one read takes into memory for one reader.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// Why a journal could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalError {
-    /// No such session.
-    #[error("the journal has no session {0}")]
-    UnknownSession(SessionId),
     /// What follows the cursor is no longer kept.
     #[error("events before {earliest} are no longer kept")]
     CursorExpired {
@@ -43,9 +48,9 @@ pub enum JournalError {
         /// The newest event.
         head: u64,
     },
-    /// The store behind the journal failed.
-    #[error("the journal's store does not work: {0}")]
-    Store(String),
+    /// The store behind the journal did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The newest event of a session.
@@ -57,29 +62,147 @@ pub struct Head {
     pub closed: bool,
 }
 
-/// Keeps events. One writer per session; any number of readers.
-#[async_trait]
-pub trait Journal: Send + Sync + fmt::Debug + 'static {
-    /// Begins a session's journal. Beginning again what is open is success.
-    async fn open(&self, session: &SessionId) -> Result<()>;
+/// How long a write may wait for a store that does not work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// A few seconds, for somebody who waits for an answer; after that the write may still be made. Refused at once
+    /// while the store is known not to work.
+    Short,
+    /// Until it works again, for what must not be lost.
+    Endless,
+}
 
-    /// Appends entries in order and gives the number of the last. When it answers, they are kept, and only then readers see
-    /// them. A dropped call may have appended all of them or none.
-    async fn append(&self, session: &SessionId, entries: Vec<Entry>) -> Result<u64>;
+/// All sessions' events, over one store. Cheap to clone; clones share.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    store: Arc<dyn Store>,
+    writer: Writer,
+    logs: Arc<RwLock<HashMap<SessionId, Arc<Log>>>>,
+}
 
-    /// Up to `limit` records after a cursor, oldest first; fewer or none at the head.
+impl Journal {
+    /// A journal over a store. Its writer runs on the tokio runtime that this is called in, until the last clone is gone
+    /// and everything is written.
+    pub fn new(store: Arc<dyn Store>, retention: Retention) -> Self {
+        let writer = Writer::start(Arc::clone(&store), retention);
+        Self { store, writer, logs: Arc::default() }
+    }
+
+    /// The store, for reading. What is written goes through the journal, which keeps the order.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Why the store does not work, while it does not.
+    pub fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.writer.trouble()
+    }
+
+    /// Begins the events of a new session, of which the store has none.
+    pub fn open(&self, session: &SessionId) {
+        self.logs_mut(|logs| logs.entry(session.clone()).or_default().begin());
+    }
+
+    /// Appends entries in order, together with other changes, and gives the number of the last event. When it answers,
+    /// all is kept, and only then readers see it. A dropped call may have appended all or nothing.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`].
+    pub async fn append(
+        &self,
+        session: &SessionId,
+        entries: Vec<Entry>,
+        changes: Vec<Change>,
+        patience: Patience,
+    ) -> Result<u64> {
+        let log = self.log(session).await?;
+        self.write(Work::new(session.clone(), Some(log), entries, changes), patience).await
+    }
+
+    /// Makes changes that bring no event.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`].
+    pub async fn commit(&self, changes: Vec<Change>, patience: Patience) -> Result<()> {
+        self.write(Work::changes(changes), patience).await.map(drop)
+    }
+
+    async fn write(&self, work: Work, patience: Patience) -> Result<u64> {
+        let written = match patience {
+            Patience::Endless => self.writer.write(work).await,
+            Patience::Short => {
+                if let Some(why) = &*self.writer.trouble().borrow() {
+                    return Err(StoreError::Unavailable(why.clone()).into());
+                }
+                let late = || {
+                    let why = self.writer.trouble().borrow().clone();
+                    why.unwrap_or_else(|| format!("it took longer than {} s", PATIENCE.as_secs()))
+                };
+                tokio::time::timeout(PATIENCE, self.writer.write(work))
+                    .await
+                    .unwrap_or_else(|_| Err(StoreError::Unavailable(late())))
+            }
+        };
+        Ok(written?)
+    }
+
+    /// Up to `limit` records after a cursor, oldest first; fewer when they are large, none at the head.
     ///
     /// # Errors
     /// [`JournalError::CursorExpired`] and [`JournalError::CursorInFuture`].
-    async fn read(&self, session: &SessionId, after: u64, limit: usize) -> Result<Vec<Arc<Record>>>;
+    pub async fn read(&self, session: &SessionId, after: u64, limit: usize) -> Result<Vec<Arc<Record>>> {
+        let log = self.log(session).await?;
+        let head = log.head().seq;
+        if after > head {
+            return Err(JournalError::CursorInFuture { cursor: after, head });
+        }
+        if after == head || limit == 0 {
+            return Ok(Vec::new());
+        }
+        if let Some(page) = log.read_tail(after, limit) {
+            return Ok(page);
+        }
+        let page = self.store.events(session, after, limit, PAGE_BYTES).await?;
+        match page.first() {
+            Some(first) if first.seq() == after + 1 => Ok(page),
+            Some(first) => Err(JournalError::CursorExpired { earliest: first.seq() }),
+            None => Err(JournalError::CursorExpired { earliest: head + 1 }),
+        }
+    }
 
     /// The head, as it moves.
-    fn head(&self, session: &SessionId) -> Result<watch::Receiver<Head>>;
+    ///
+    /// # Errors
+    /// [`JournalError::Store`].
+    pub async fn head(&self, session: &SessionId) -> Result<watch::Receiver<Head>> {
+        Ok(self.log(session).await?.subscribe())
+    }
 
-    /// Says that nothing will follow; readers come to an end. Closing twice is success.
-    async fn close(&self, session: &SessionId) -> Result<()>;
+    /// Says that nothing will follow; readers come to an end. Answers when the last of them has, or after `limit`.
+    pub async fn close(&self, session: &SessionId, limit: Duration) {
+        let log = self.logs.read().unwrap_or_else(PoisonError::into_inner).get(session).cloned();
+        if let Some(log) = log {
+            log.close();
+            let _ = tokio::time::timeout(limit, log.unread()).await;
+        }
+    }
 
-    /// Closes a session's journal and forgets it once those who are reading it have come to its end, or after a while.
-    /// Forgetting what is unknown is success.
-    async fn remove(&self, session: &SessionId) -> Result<()>;
+    /// Drops what is held in memory of a session that is over.
+    pub fn forget(&self, session: &SessionId) {
+        self.logs_mut(|logs| logs.remove(session));
+    }
+
+    async fn log(&self, session: &SessionId) -> Result<Arc<Log>> {
+        let known = self.logs.read().unwrap_or_else(PoisonError::into_inner).get(session).cloned();
+        let log = known.unwrap_or_else(|| self.logs_mut(|logs| Arc::clone(logs.entry(session.clone()).or_default())));
+        log.load(self.store.as_ref(), session).await?;
+        Ok(log)
+    }
+
+    fn logs_mut<T>(&self, change: impl FnOnce(&mut HashMap<SessionId, Arc<Log>>) -> T) -> T {
+        change(&mut self.logs.write().unwrap_or_else(PoisonError::into_inner))
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,24 +1,35 @@
-//! Sessions: one agent in one container each, from launch to removal.
+//! Sessions: one agent in one container each, from launch to removal, over any number of runs of this program.
 
+mod bring_up;
+mod credentials;
 mod error;
 mod id;
 mod idle;
 mod launch;
+mod lifecycle;
 mod owner;
+mod policy;
 mod pump;
 mod record;
+mod recovery;
 mod registry;
 mod session_handle;
 mod state;
 mod turn;
+mod turns;
+mod watchdog;
 
 pub use error::{Result, SessionError};
 pub use id::{AgentId, SessionId};
 pub use idle::IdlePolicy;
 pub use launch::{AgentSpec, Launch, LaunchTimings};
 pub use owner::Owner;
+pub use policy::{IdleAction, SessionPolicy, StuckAction};
 pub use record::{LaunchFacts, SessionRecord};
+pub use recovery::Progress;
 pub use registry::{Sessions, SessionsBuilder};
 pub use session_handle::{Session, SessionInfo};
 pub use state::{State, Status};
 pub use turn::Turn;
+pub use turns::{Idempotency, TurnRequest, WhenBusy};
+pub use watchdog::WatchdogPolicy;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use ask::{PermissionRequest, Question, QuestionOption, Resolution};
-pub use body::{EventBody, McpServerStatus, NoticeLevel, TurnOrigin};
+pub use body::{EventBody, McpServerStatus, NoticeLevel, StuckOn, TurnOrigin};
 pub use task::{Task, TaskEnd};
 pub use todo::{TodoItem, TodoStatus};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::Stream;
 use tokio::sync::watch;
 
-use super::{Head, Journal, JournalError, Record, Result};
+use super::{Head, Journal, Record, Result};
 use crate::session::SessionId;
 
 /// The most records that one read takes into memory for one reader.
@@ -15,23 +15,23 @@ const PAGE: usize = 256;
 /// Everything after a cursor, then live, until the journal is closed. The cursor is checked with the first read, so that
 /// a wrong one is an error of this call and not of the stream.
 ///
-/// The stream holds at most one page. A reader that is too slow for the retention gets [`JournalError::CursorExpired`].
+/// The stream holds at most one page. A reader that is too slow for the retention gets [`CursorExpired`](super::JournalError::CursorExpired).
 ///
 /// # Errors
 /// Those of [`Journal::read`].
 pub async fn subscribe(
-    journal: Arc<dyn Journal>,
+    journal: Journal,
     session: SessionId,
     after: u64,
 ) -> Result<impl Stream<Item = Result<Arc<Record>>> + Send + use<>> {
-    let head = journal.head(&session)?;
+    let head = journal.head(&session).await?;
     let page = journal.read(&session, after, PAGE).await?.into();
     let reader = Reader { journal, session, after, head, page, failed: false };
     Ok(futures::stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) }))
 }
 
 struct Reader {
-    journal: Arc<dyn Journal>,
+    journal: Journal,
     session: SessionId,
     after: u64,
     head: watch::Receiver<Head>,
@@ -53,8 +53,6 @@ impl Reader {
             if head.seq > self.after {
                 match self.journal.read(&self.session, self.after, PAGE).await {
                     Ok(page) => self.page = page.into(),
-                    // Forgotten after it was closed: there is nothing more to be had.
-                    Err(JournalError::UnknownSession(_)) if head.closed => return None,
                     Err(error) => {
                         self.failed = true;
                         return Some(Err(error));

@@ -6,6 +6,7 @@ use super::SessionId;
 use crate::agent::AgentError;
 use crate::journal::JournalError;
 use crate::provider;
+use crate::store::StoreError;
 
 /// What a session's method answers.
 pub type Result<T, E = SessionError> = std::result::Result<T, E>;
@@ -17,15 +18,24 @@ pub enum SessionError {
     /// There is none of that name (or it is somebody else's).
     #[error("there is no session {0}")]
     NotFound(SessionId),
+    /// There is no turn of that name (or it is in somebody else's session).
+    #[error("there is no job {0}")]
+    UnknownTurn(String),
     /// A turn is running.
-    #[error("the session is busy with turn {}: wait for its end or interrupt it", turn.map_or_else(|| "of its own".to_owned(), |turn| turn.to_string()))]
+    #[error("the session is busy with turn {}: wait for its end, interrupt it, or send the message with \"queue\": true", turn.map_or_else(|| "of its own".to_owned(), |turn| turn.to_string()))]
     Busy {
         /// The turn, where it is known.
         turn: Option<TurnId>,
     },
+    /// As many turns wait as may.
+    #[error("{0} messages wait already: wait for the end of a turn")]
+    QueueFull(usize),
     /// No turn is running.
     #[error("the session runs no turn, so there is nothing to interrupt")]
     Idle,
+    /// The agent takes no message into a running turn.
+    #[error("this agent takes no message into a running turn: send it with \"queue\": true")]
+    CannotSteer,
     /// It cannot take requests in the state it is in.
     #[error("the session is {status}{}", reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}")))]
     NotRunning {
@@ -34,6 +44,12 @@ pub enum SessionError {
         /// Why it is in that state.
         reason: Option<String>,
     },
+    /// It runs, but cannot be reached now.
+    #[error("the session cannot be reached now: {0}; try again")]
+    Unreachable(String),
+    /// Something that only its owner has is needed to go on.
+    #[error("the session needs {0} to start its agent: it is kept nowhere, so send it with a request")]
+    CredentialsRequired(String),
     /// Nothing waits for this answer.
     #[error("no request {0:?} waits for an answer: it was answered, withdrawn, or never made")]
     UnknownRequest(String),
@@ -45,6 +61,9 @@ pub enum SessionError {
         /// What there is.
         known: Vec<String>,
     },
+    /// The idempotency key was used for something else.
+    #[error("the idempotency key was used before with another request: use a new key for a new request")]
+    IdempotencyMismatch,
     /// The platform could not or would not.
     #[error(transparent)]
     Provider(#[from] provider::Error),
@@ -61,7 +80,7 @@ pub enum SessionError {
     #[error(transparent)]
     Journal(#[from] JournalError),
     /// The session was removed meanwhile.
-    #[error("the session was removed while it was being launched")]
+    #[error("the session was removed meanwhile")]
     Removed,
     /// The whole application is ending.
     #[error("the server is shutting down and takes no new sessions")]
@@ -73,19 +92,32 @@ impl SessionError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "session_not_found",
+            Self::UnknownTurn(_) => "job_not_found",
             Self::Busy { .. } => "session_busy",
+            Self::QueueFull(_) => "queue_full",
             Self::Idle => "session_idle",
+            Self::CannotSteer => "steering_unsupported",
             Self::NotRunning { .. } => "session_not_running",
+            Self::Unreachable(_) => "session_unreachable",
+            Self::CredentialsRequired(_) => "credentials_required",
             Self::UnknownRequest(_) => "request_not_found",
             Self::UnknownProvider { .. } => "provider_unknown",
+            Self::IdempotencyMismatch => "idempotency_key_reused",
             Self::Provider(_) => "provider_error",
             Self::Agent(_) => "agent_error",
             Self::ContainerEnded { .. } => "container_ended",
             Self::Journal(JournalError::CursorExpired { .. }) => "cursor_expired",
             Self::Journal(JournalError::CursorInFuture { .. }) => "cursor_in_future",
+            Self::Journal(JournalError::Store(StoreError::Unavailable(_))) => "store_unavailable",
             Self::Journal(_) => "journal_error",
             Self::Removed => "session_removed",
             Self::ShuttingDown => "shutting_down",
         }
+    }
+}
+
+impl From<StoreError> for SessionError {
+    fn from(error: StoreError) -> Self {
+        JournalError::from(error).into()
     }
 }

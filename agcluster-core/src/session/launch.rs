@@ -1,26 +1,12 @@
-//! From a request to a session that takes turns.
+//! What is asked of a launch.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use agcluster_protocol::{AgentOptions, Configure, DriverKind, EventBody, ModelAccess, TOKEN_DIGEST_ENV};
+use agcluster_protocol::{AgentOptions, DriverKind, ModelAccess};
 use serde::{Deserialize, Serialize};
 
-use super::{LaunchFacts, Owner, Result, Session, SessionError, Status, pump};
-use crate::agent::{AgentClient, TokenKey, wait_until_healthy};
+use super::turns::Idempotency;
+use super::{Owner, SessionPolicy};
 use crate::config::{AgentConfig, LaunchOptions};
-use crate::journal::Entry;
-use crate::provider::{
-    Container, ContainerSpec, ContainerState, DestroyOptions, ErrorKind, Labels, ListFilter, Resources,
-};
-
-/// The generation of a session's first container.
-const FIRST_GENERATION: u32 = 1;
-/// How long an agent server may take to listen.
-const HEALTHY: Duration = Duration::from_secs(60);
-/// How often to ask the platform whether the container still runs while its agent server is waited for.
-const STILL_RUNNING: Duration = Duration::from_secs(1);
+use crate::provider::Resources;
 
 /// A session to launch.
 #[derive(Debug, Clone)]
@@ -35,6 +21,10 @@ pub struct Launch {
     pub provider: Option<String>,
     /// How the agent reaches its model; none for an agent that calls no model.
     pub model_access: Option<ModelAccess>,
+    /// What happens when nobody needs it.
+    pub policy: SessionPolicy,
+    /// Makes a repeated request give the first one's session.
+    pub idempotency: Option<Idempotency>,
     /// What to tell whoever launched it, besides what the provider has to say.
     pub warnings: Vec<String>,
 }
@@ -54,6 +44,8 @@ impl Launch {
             owner,
             provider: None,
             model_access: None,
+            policy: config.session,
+            idempotency: None,
             warnings: launch.warnings.iter().map(ToString::to_string).collect(),
         }
     }
@@ -81,114 +73,4 @@ pub struct LaunchTimings {
     pub healthy_us: u64,
     /// Until the agent program was ready, in microseconds.
     pub ready_us: u64,
-}
-
-/// Makes the container of a session and brings its agent up. After an error nothing is left of it.
-pub(super) async fn run(session: &Arc<Session>, launch: Launch, cluster: &str, key: &TokenKey) -> Result<()> {
-    let _lifecycle = session.lifecycle.lock().await;
-    let result = tokio::select! {
-        biased;
-        () = session.cancel.cancelled() => Err(SessionError::Removed),
-        result = steps(session, launch, cluster, key) => result,
-    };
-    if let Err(error) = &result {
-        tracing::info!(session = %session.id, %error, "a launch failed");
-        if let Err(error) = destroy_all(session).await {
-            tracing::warn!(session = %session.id, %error, "a failed launch could not be cleaned up yet");
-        }
-    }
-    result
-}
-
-async fn steps(session: &Arc<Session>, launch: Launch, cluster: &str, key: &TokenKey) -> Result<()> {
-    let begun = Instant::now();
-    let elapsed = || u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let token = key.token(session.id.as_str(), FIRST_GENERATION);
-    let spec = ContainerSpec {
-        labels: Labels {
-            cluster: cluster.to_owned(),
-            session: session.id.to_string(),
-            agent: session.agent_id.to_string(),
-            generation: FIRST_GENERATION,
-            expires_at: None,
-        },
-        image: launch.agent.image,
-        env: BTreeMap::from([(TOKEN_DIGEST_ENV.to_owned(), token.digest())]),
-        resources: launch.agent.resources,
-        lifetime: None,
-    };
-    let container = session.provider.create(spec).await?;
-    let created_us = elapsed();
-    session.state.send_modify(|state| {
-        state.container = Some(container.id.clone());
-        state.generation = FIRST_GENERATION;
-    });
-
-    let endpoint = session.provider.endpoint(&container.id).await?;
-    let client = AgentClient::new(&endpoint, &token)?;
-    tokio::select! {
-        health = wait_until_healthy(&client, HEALTHY) => { health?; }
-        error = until_container_ends(session, &container) => return Err(error),
-    }
-    let healthy_us = elapsed();
-
-    let configured = client
-        .configure(&Configure {
-            session: session.id.to_string(),
-            generation: FIRST_GENERATION,
-            driver: launch.agent.driver,
-            options: launch.agent.options,
-            model_access: launch.model_access,
-            resume: None,
-            transcript: Vec::new(),
-        })
-        .await?;
-    let ready_us = elapsed();
-
-    let mut warnings = launch.warnings;
-    warnings.extend(container.warnings);
-    let timings = LaunchTimings { created_us, healthy_us, ready_us };
-    let _ = session.facts.set(LaunchFacts { agent: configured.agent, warnings, timings });
-    let _ = session.agent.set(client.clone());
-    let running = EventBody::SessionChanged { status: Status::Running.as_str().to_owned(), reason: None };
-    session.journal.append(&session.id, vec![Entry::own(FIRST_GENERATION, None, running)]).await?;
-    session.state.send_modify(|state| {
-        state.conversation = configured.conversation;
-        state.go(Status::Running);
-    });
-    session.touch();
-    tokio::spawn(pump::run(Arc::clone(session), client));
-    Ok(())
-}
-
-/// Ends only when the platform says that the container no longer runs.
-async fn until_container_ends(session: &Session, container: &Container) -> SessionError {
-    loop {
-        tokio::time::sleep(STILL_RUNNING).await;
-        match session.provider.inspect(&container.id).await {
-            Ok(Container { state: ContainerState::Stopped { reason, exit_code }, .. }) => {
-                let reason = reason.or_else(|| exit_code.map(|code| format!("exit code {code}")));
-                return SessionError::ContainerEnded { reason };
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return SessionError::ContainerEnded { reason: Some("it is gone".to_owned()) };
-            }
-            Ok(_) | Err(_) => {}
-        }
-    }
-}
-
-/// Removes whatever the platform has of a session.
-pub(super) async fn destroy_all(session: &Session) -> Result<()> {
-    let known = session.state.borrow().container.clone();
-    if let Some(id) = known {
-        session.provider.destroy(&id, DestroyOptions::default()).await?;
-        return Ok(());
-    }
-    // A create whose answer never came may have made one.
-    let filter = ListFilter { cluster: None, session: Some(session.id.to_string()) };
-    for container in session.provider.list(filter).await? {
-        session.provider.destroy(&container.id, DestroyOptions::default()).await?;
-    }
-    Ok(())
 }

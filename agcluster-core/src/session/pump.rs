@@ -3,21 +3,38 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agcluster_protocol::{Event, EventBody, FailureReason, Outcome, TurnEnd, codes};
+use agcluster_protocol::{Event, EventBody, FailureReason, Outcome, TurnId, codes};
 use futures::StreamExt;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
-use super::{Session, Status};
+use super::lifecycle::changed;
+use super::session_handle::Along;
+use super::{Result, Session, SessionError, SessionId, Status, turns};
 use crate::agent::{AgentClient, AgentError};
-use crate::journal::{Entry, JournalError};
+use crate::journal::{Entry, Patience};
 use crate::provider::{Container, ContainerState, ErrorKind};
+use crate::store::{Change, TranscriptChunk, TurnState};
 
 /// The most events appended at once.
 const BATCH: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// An agent server that cannot be reached for so long, though its container runs, is held to be lost.
-const UNREACHABLE: Duration = Duration::from_secs(60);
+const UNREACHABLE: Duration = Duration::from_secs(180);
+/// So many events are carried before the agent server is told that it may forget them. At the end of a turn it is told too.
+const ACKNOWLEDGE: u64 = 512;
+
+/// One attachment to one agent server.
+struct Pump {
+    session: Arc<Session>,
+    client: AgentClient,
+    generation: u32,
+    /// The agent server's number of the last event in the journal.
+    cursor: u64,
+    acknowledged: u64,
+    cancel: CancellationToken,
+}
 
 /// Why the pump ends.
 struct Lost {
@@ -25,58 +42,175 @@ struct Lost {
     reason: String,
 }
 
-/// Runs until the session is removed or its agent server is lost, which it then says.
-pub(super) async fn run(session: Arc<Session>, client: AgentClient) {
-    let _writer = session.writer.lock().await;
-    if let Some(lost) = carry(&session, &client).await {
-        tracing::warn!(session = %session.id, reason = lost.reason, "a session lost its agent");
-        fail(&session, lost).await;
-    }
+/// Runs until the session lets go of this agent server, or that is lost, which it then says.
+pub(super) fn start(session: &Arc<Session>, client: AgentClient, cursor: u64, cancel: CancellationToken) {
+    let generation = session.state.borrow().generation;
+    let session = Arc::clone(session);
+    let mut pump = Pump { session, client, generation, cursor, acknowledged: cursor, cancel };
+    tokio::spawn(async move {
+        let session = Arc::clone(&pump.session);
+        let _carrier = session.carrier.lock().await;
+        if let Some(lost) = pump.carry().await {
+            tracing::warn!(session = %session.id, reason = lost.reason, "a session lost its agent");
+            fail(&session, lost).await;
+        }
+    });
 }
 
-/// Gives why the agent was lost, or nothing when the session is being removed. It is only ever left between two appends.
-async fn carry(session: &Session, client: &AgentClient) -> Option<Lost> {
-    let mut cursor = 0;
-    let mut pause = FIRST_PAUSE;
-    let mut instance = None;
-    let mut last_contact = Instant::now();
-    loop {
-        match session.cancel.run_until_cancelled(client.events(cursor)).await? {
-            Ok(events) => {
-                let mut batches = events.ready_chunks(BATCH);
-                while let Some(batch) = session.cancel.run_until_cancelled(batches.next()).await? {
-                    match append(session, &mut cursor, batch).await {
-                        Ok(()) => {
-                            last_contact = Instant::now();
-                            pause = FIRST_PAUSE;
+impl Pump {
+    /// Gives why the agent was lost, or nothing when it is let go of. It is only ever left between two appends.
+    async fn carry(&mut self) -> Option<Lost> {
+        let cancel = self.cancel.clone();
+        let mut pause = FIRST_PAUSE;
+        let mut last_contact = Instant::now();
+        loop {
+            match cancel.run_until_cancelled(self.client.events(self.cursor)).await? {
+                Ok(events) => {
+                    let mut batches = events.ready_chunks(BATCH);
+                    while let Some(batch) = cancel.run_until_cancelled(batches.next()).await? {
+                        match self.append(batch).await {
+                            Ok(()) => {
+                                last_contact = Instant::now();
+                                pause = FIRST_PAUSE;
+                            }
+                            Err(Stop::Reconnect) => break,
+                            Err(Stop::Lost(lost)) => return Some(lost),
                         }
-                        Err(Stop::Reconnect) => break,
-                        Err(Stop::Lost(lost)) => return Some(lost),
                     }
                 }
+                Err(error) => {
+                    if let Some(lost) = refused(&error) {
+                        return Some(lost);
+                    }
+                    tracing::debug!(session = %self.session.id, %error, "an event stream could not be opened");
+                }
             }
-            Err(error) if error.is_refusal(codes::CURSOR_EXPIRED) => {
-                return Some(Lost {
-                    failure: FailureReason::AgentServerLost,
-                    reason: "events were lost: the agent server dropped them before they could be read"
-                        .to_owned(),
-                });
+            match cancel.run_until_cancelled(self.check()).await? {
+                Ok(true) => last_contact = Instant::now(),
+                Ok(false) if last_contact.elapsed() > UNREACHABLE => {
+                    let seconds = UNREACHABLE.as_secs();
+                    let reason = format!("its agent server could not be reached for {seconds} s");
+                    return Some(Lost { failure: FailureReason::AgentServerLost, reason });
+                }
+                Ok(false) => {}
+                Err(lost) => return Some(lost),
             }
+            cancel.run_until_cancelled(sleep(pause)).await?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn append(&mut self, batch: Vec<Result<Event, AgentError>>) -> Result<(), Stop> {
+        let mut entries = Vec::with_capacity(batch.len());
+        let mut broken = None;
+        let mut cursor = self.cursor;
+        for event in batch {
+            match event {
+                // Seen already, on an earlier connection.
+                Ok(event) if event.seq <= cursor => {}
+                Ok(event) if event.generation != self.generation => {
+                    broken = Some(Stop::Lost(Lost {
+                        failure: FailureReason::AgentServerLost,
+                        reason: format!("an agent server of generation {} answered", event.generation),
+                    }));
+                    break;
+                }
+                Ok(event) if event.seq != cursor + 1 => {
+                    tracing::warn!(session = %self.session.id, expected = cursor + 1, got = event.seq, "a gap in an event stream");
+                    broken = Some(Stop::Reconnect);
+                    break;
+                }
+                Ok(event) => {
+                    cursor = event.seq;
+                    entries.push(Entry::from_agent(event));
+                }
+                Err(error) => {
+                    tracing::debug!(session = %self.session.id, %error, "an event stream broke");
+                    broken = Some(match error {
+                        AgentError::Protocol(reason) => {
+                            Stop::Lost(Lost { failure: FailureReason::AgentServerLost, reason })
+                        }
+                        _ => Stop::Reconnect,
+                    });
+                    break;
+                }
+            }
+        }
+        if !entries.is_empty() {
+            self.session.heard();
+            let turn_ended = self.store(entries).await.map_err(|error| {
+                let reason = format!("its events cannot be kept: {error}");
+                Stop::Lost(Lost { failure: FailureReason::Other, reason })
+            })?;
+            self.cursor = cursor;
+            self.acknowledge(turn_ended);
+        }
+        broken.map_or(Ok(()), Err)
+    }
+
+    /// Appends, and changes the session's state with it: whoever sees the session idle can read how the turn ended.
+    async fn store(&self, mut entries: Vec<Entry>) -> Result<bool, SessionError> {
+        let session = &self.session;
+        let mut changes = transcripts(&session.id, &mut entries);
+        let notes: Vec<Note> = entries.iter().filter_map(Note::of).collect();
+        if notes.is_empty() {
+            session.journal.append(&session.id, entries, changes, Patience::Endless).await?;
+            return Ok(false);
+        }
+        let turn_ended = notes.iter().any(|note| matches!(note, Note::Ended(..)));
+        session
+            .change(Patience::Endless, |state| {
+                for note in notes {
+                    changes.extend(note.apply(session, state));
+                }
+                Ok(Along { entries, changes })
+            })
+            .await?;
+        if turn_ended {
+            session.start_next().await;
+        }
+        Ok(turn_ended)
+    }
+
+    /// Tells the agent server what it need not keep any more. A lost call is made up for by the next.
+    fn acknowledge(&mut self, now: bool) {
+        if !now && self.cursor - self.acknowledged < ACKNOWLEDGE {
+            return;
+        }
+        self.acknowledged = self.cursor;
+        let (client, generation, cursor) = (self.client.clone(), self.generation, self.cursor);
+        let session = self.session.id.clone();
+        let acknowledging = async move {
+            if let Err(error) = client.ack(generation, cursor).await {
+                tracing::debug!(%session, %error, "an acknowledgement did not arrive");
+            }
+        };
+        let cancel = self.cancel.clone();
+        tokio::spawn(async move { cancel.run_until_cancelled(acknowledging).await });
+    }
+
+    /// Finds out what is true after a connection was lost. `Ok(true)` when the agent server answers.
+    async fn check(&self) -> Result<bool, Lost> {
+        let (container, instance) = {
+            let state = self.session.state.borrow();
+            (state.container.clone(), state.instance.clone())
+        };
+        if let Ok(health) = self.client.health().await {
+            if instance.is_none_or(|instance| instance == health.instance) && health.generation.is_some() {
+                return Ok(true);
+            }
+            let reason = "its agent server was started anew and knows nothing of it".to_owned();
+            return Err(Lost { failure: FailureReason::AgentServerLost, reason });
+        }
+        let (Some(id), Ok(provider)) = (container, self.session.provider()) else { return Ok(false) };
+        match provider.inspect(&id).await {
+            Ok(container) => ended(&container).map_or(Ok(false), Err),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(gone()),
             Err(error) => {
-                tracing::debug!(session = %session.id, %error, "an event stream could not be opened")
+                tracing::debug!(session = %self.session.id, %error, "a container could not be looked at");
+                Ok(false)
             }
         }
-        match session.cancel.run_until_cancelled(check(session, client, &mut instance)).await? {
-            Ok(true) => last_contact = Instant::now(),
-            Ok(false) if last_contact.elapsed() > UNREACHABLE => {
-                let reason = format!("its agent server could not be reached for {} s", UNREACHABLE.as_secs());
-                return Some(Lost { failure: FailureReason::AgentServerLost, reason });
-            }
-            Ok(false) => {}
-            Err(lost) => return Some(lost),
-        }
-        session.cancel.run_until_cancelled(sleep(pause)).await?;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -85,144 +219,120 @@ enum Stop {
     Lost(Lost),
 }
 
-async fn append(
-    session: &Session,
-    cursor: &mut u64,
-    batch: Vec<Result<Event, AgentError>>,
-) -> Result<(), Stop> {
-    let generation = session.state.borrow().generation;
-    let mut entries = Vec::with_capacity(batch.len());
-    let mut broken = None;
-    for event in batch {
-        match event {
-            // Seen already, on an earlier connection.
-            Ok(event) if event.seq <= *cursor => {}
-            Ok(event) if event.generation != generation => {
-                broken = Some(Stop::Lost(Lost {
-                    failure: FailureReason::AgentServerLost,
-                    reason: format!("an agent server of generation {} answered", event.generation),
-                }));
-                break;
-            }
-            Ok(event) if event.seq != *cursor + 1 => {
-                tracing::warn!(session = %session.id, expected = *cursor + 1, got = event.seq, "a gap in an event stream");
-                broken = Some(Stop::Reconnect);
-                break;
-            }
-            Ok(event) => {
-                *cursor = event.seq;
-                entries.push(Entry::from_agent(event));
-            }
-            Err(error) => {
-                tracing::debug!(session = %session.id, %error, "an event stream broke");
-                broken = Some(match error {
-                    AgentError::Protocol(reason) => {
-                        Stop::Lost(Lost { failure: FailureReason::AgentServerLost, reason })
-                    }
-                    _ => Stop::Reconnect,
-                });
-                break;
-            }
-        }
-    }
-    if !entries.is_empty() {
-        note(session, &entries);
-        store(session, entries).await.map_err(|error| {
-            Stop::Lost(Lost {
-                failure: FailureReason::Other,
-                reason: format!("its events cannot be kept: {error}"),
-            })
-        })?;
-    }
-    broken.map_or(Ok(()), Err)
+/// What an event changes of its session.
+enum Note {
+    Started(TurnId),
+    Ended(TurnId, Outcome),
+    Conversation(String),
 }
 
-/// Keeps the session's state in step with what its agent says.
-fn note(session: &Session, entries: &[Entry]) {
-    session.touch();
-    for entry in entries {
-        let event = &entry.event;
-        match (&event.body, event.turn) {
-            (EventBody::TurnStarted { .. }, Some(turn)) => session.state.send_modify(|state| {
-                state.turn.get_or_insert(turn);
-            }),
+impl Note {
+    fn of(entry: &Entry) -> Option<Self> {
+        match (&entry.event.body, entry.event.turn) {
+            (EventBody::TurnStarted { .. }, Some(turn)) => Some(Self::Started(turn)),
+            (EventBody::TurnEnded(end), Some(turn)) => Some(Self::Ended(turn, end.outcome.clone())),
             (
                 EventBody::AgentReady { conversation, .. } | EventBody::ConversationChanged { conversation },
                 _,
-            ) => session.state.send_modify(|state| state.conversation = Some(conversation.clone())),
-            _ => {}
+            ) => Some(Self::Conversation(conversation.clone())),
+            _ => None,
+        }
+    }
+
+    fn apply(self, session: &Session, state: &mut super::State) -> Option<Change> {
+        match self {
+            Self::Conversation(conversation) => {
+                state.conversation = Some(conversation);
+                None
+            }
+            Self::Started(turn) => {
+                state.turn.get_or_insert(turn);
+                session.turns(|turns| {
+                    let current = turns.current.as_mut().filter(|current| current.id == turn)?;
+                    current.state = TurnState::Running;
+                    current.prompt = Vec::new();
+                    Some(Change::Turn(Box::new(current.clone())))
+                })
+            }
+            Self::Ended(turn, outcome) => {
+                state.end(turn);
+                let current = session.turns(|turns| turns.current.take_if(|current| current.id == turn));
+                current.map(|current| Change::Turn(Box::new(turns::ended(current, outcome))))
+            }
         }
     }
 }
 
-/// Appends, and frees the turn's place only then: whoever sees the session idle can read how the turn ended.
-async fn store(session: &Session, entries: Vec<Entry>) -> Result<(), JournalError> {
-    let ended: Vec<_> = entries
-        .iter()
-        .filter(|entry| entry.event.is_terminal())
-        .filter_map(|entry| entry.event.turn)
-        .collect();
-    session.journal.append(&session.id, entries).await?;
-    for turn in ended {
-        session.state.send_modify(|state| state.end(turn));
+/// Takes the vendor's own record of the conversation out of the events: it is kept beside them, whole, for a restart.
+fn transcripts(session: &SessionId, entries: &mut [Entry]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for Entry { source_seq, event } in entries {
+        if let EventBody::Transcript { path, entries } = &mut event.body {
+            let seq = (u64::from(event.generation) << 40) | source_seq.unwrap_or_default();
+            let chunk = TranscriptChunk { path: path.clone(), entries: std::mem::take(entries) };
+            changes.push(Change::Transcript { session: session.clone(), seq, chunk });
+        }
     }
-    Ok(())
+    changes
 }
 
-/// Finds out what is true after a connection was lost. `Ok(true)` when the agent server answers.
-async fn check(session: &Session, client: &AgentClient, instance: &mut Option<String>) -> Result<bool, Lost> {
-    if let Ok(health) = client.health().await {
-        let known = instance.get_or_insert_with(|| health.instance.clone());
-        if *known == health.instance && health.generation.is_some() {
-            return Ok(true);
+/// Why a container that is like this can carry no session.
+pub(super) fn end_of(container: &Container) -> Option<String> {
+    match &container.state {
+        ContainerState::Stopped { reason, exit_code } => {
+            let why = reason.clone().or_else(|| exit_code.map(|code| format!("exit code {code}")));
+            Some(format!("its container ended{}", why.map_or_else(String::new, |why| format!(" ({why})"))))
         }
-        let reason = "its agent server was started anew and knows nothing of it".to_owned();
-        return Err(Lost { failure: FailureReason::AgentServerLost, reason });
+        ContainerState::Remains => Some(GONE.to_owned()),
+        ContainerState::Starting | ContainerState::Running | ContainerState::Paused => None,
     }
-    let Some(id) = session.state.borrow().container.clone() else { return Ok(false) };
-    match session.provider.inspect(&id).await {
-        Ok(Container { state: ContainerState::Stopped { reason, exit_code }, .. }) => {
-            let why = reason.or_else(|| exit_code.map(|code| format!("exit code {code}")));
-            let reason =
-                format!("its container ended{}", why.map_or_else(String::new, |why| format!(" ({why})")));
-            Err(Lost { failure: FailureReason::ContainerLost, reason })
-        }
-        Ok(Container { state: ContainerState::Remains, .. }) => Err(gone()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(gone()),
-        Ok(_) => Ok(false),
-        Err(error) => {
-            tracing::debug!(session = %session.id, %error, "a container could not be looked at");
-            Ok(false)
-        }
-    }
+}
+
+/// What is said of a session whose container is gone.
+pub(super) const GONE: &str = "its container is gone";
+
+fn ended(container: &Container) -> Option<Lost> {
+    end_of(container).map(|reason| Lost { failure: FailureReason::ContainerLost, reason })
 }
 
 fn gone() -> Lost {
-    Lost { failure: FailureReason::ContainerLost, reason: "its container is gone".to_owned() }
+    Lost { failure: FailureReason::ContainerLost, reason: GONE.to_owned() }
+}
+
+/// Whether an event stream will never be opened.
+fn refused(error: &AgentError) -> Option<Lost> {
+    let reason = if error.is_refusal(codes::CURSOR_EXPIRED) {
+        "events were lost: the agent server dropped them before they could be read"
+    } else if error.is_refusal(codes::CURSOR_IN_FUTURE) {
+        "its agent server was started anew and knows nothing of it"
+    } else if error.is_refusal(codes::UNAUTHORIZED) {
+        "its agent server does not take this server's token: was the token key changed?"
+    } else {
+        return None;
+    };
+    Some(Lost { failure: FailureReason::AgentServerLost, reason: reason.to_owned() })
 }
 
 /// Ends the running turn and the session with a reason.
 async fn fail(session: &Session, lost: Lost) {
     let Lost { failure, reason } = lost;
-    let status = Status::Failed { reason: reason.clone() };
-    let mut failed = false;
-    session.state.send_modify(|state| failed = state.go(status.clone()));
-    if !failed {
-        return;
-    }
-    let mut entries = end_turn(session, failure, &reason);
-    let generation = session.state.borrow().generation;
-    let changed = EventBody::SessionChanged { status: status.as_str().to_owned(), reason: Some(reason) };
-    entries.push(Entry::own(generation, None, changed));
-    if let Err(error) = store(session, entries).await {
+    session.client.send_replace(None);
+    if let Err(error) = fail_with(session, failure, reason).await {
         tracing::error!(session = %session.id, %error, "a lost session could not be journaled");
     }
 }
 
-/// The terminal event of the turn that is running, if one is. Only the journal's writer may ask.
-pub(super) fn end_turn(session: &Session, reason: FailureReason, message: &str) -> Vec<Entry> {
-    let state = session.state.borrow();
-    let Some(turn) = state.turn else { return Vec::new() };
-    let outcome = Outcome::Failed { reason, message: message.to_owned() };
-    vec![Entry::own(state.generation, Some(turn), EventBody::TurnEnded(TurnEnd::bare(outcome)))]
+/// Says that a session failed. One that is being removed stays as it is.
+pub(super) async fn fail_with(session: &Session, failure: FailureReason, reason: String) -> Result<()> {
+    let status = Status::Failed { reason: reason.clone() };
+    let failed = session.change(Patience::Endless, |state| {
+        state.go(status.clone())?;
+        let mut along = session.abandon(state, failure, &reason);
+        along.entries.push(Entry::own(state.generation, None, changed(&status, Some(&reason))));
+        Ok(along)
+    });
+    match failed.await {
+        Err(SessionError::NotRunning { .. }) => Ok(()),
+        other => other,
+    }
 }

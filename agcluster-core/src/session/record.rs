@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, AgentSpec, LaunchTimings, Owner, SessionId, State};
+use super::{AgentId, AgentSpec, LaunchTimings, Owner, SessionId, SessionPolicy, State};
 
 /// Everything about a session that outlives the process. No secret is among it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct SessionRecord {
     pub provider: String,
     /// What runs in it, without the secrets of it.
     pub agent: AgentSpec,
+    /// What happens when nobody needs it.
+    pub policy: SessionPolicy,
     /// Where its model is; none for an agent that calls no model.
     pub model_base_url: Option<String>,
     /// When it was launched.

@@ -1,52 +1,75 @@
 //! All sessions of one application.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use agcluster_protocol::{EventBody, FailureReason};
+use agcluster_protocol::{FailureReason, TurnId};
 use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{AgentId, Launch, Owner, Result, Session, SessionError, SessionId, State, Status, launch, pump};
+use super::bring_up::{FIRST_GENERATION, bring_up, destroy_all, detach};
+use super::lifecycle::changed;
+use super::credentials::{Credentials, without_secrets};
+use super::session_handle::{Along, Cluster, Place};
+use super::{
+    AgentId, AgentSpec, Launch, Owner, Progress, Result, Session, SessionError, SessionId, SessionRecord, State,
+    Status,
+};
 use crate::agent::TokenKey;
-use crate::journal::{Entry, Journal, MemoryJournal};
-use crate::provider::{ContainerProvider, DestroyOptions, ListFilter, ProviderSet};
+use crate::journal::{Entry, Journal, Patience};
+use crate::provider::{ContainerProvider, DestroyOptions, ProviderSet};
+use crate::store::{AuditRecord, Change, IdempotencyRecord, MemoryStore, Retention, Store, Subject, TurnRecord};
 
 /// How many sessions are removed at a time when all are.
 const REMOVALS: usize = 16;
+/// How long those who still read a removed session may take to read how it ended.
+const LAST_READERS: Duration = Duration::from_secs(60);
+/// Launches with an idempotency key that may look for each other at a time.
+const KEY_LOCKS: usize = 64;
 
 /// Launches sessions, knows them, and removes them. Cheap to clone; clones share.
 #[derive(Debug, Clone)]
 pub struct Sessions {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    providers: ProviderSet,
-    journal: Arc<dyn Journal>,
-    cluster: String,
-    key: TokenKey,
-    sessions: RwLock<HashMap<SessionId, Arc<Session>>>,
-    shutdown: CancellationToken,
+pub(super) struct Inner {
+    pub(super) providers: ProviderSet,
+    pub(super) journal: Journal,
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) sessions: RwLock<HashMap<SessionId, Arc<Session>>>,
+    pub(super) shutdown: CancellationToken,
+    pub(super) progress: watch::Sender<Progress>,
+    pub(super) orphans: super::recovery::Orphans,
+    key_locks: [tokio::sync::Mutex<()>; KEY_LOCKS],
 }
 
 /// Sets a [`Sessions`] up.
 #[derive(Debug)]
 pub struct SessionsBuilder {
     providers: ProviderSet,
-    journal: Option<Arc<dyn Journal>>,
+    store: Option<Arc<dyn Store>>,
+    retention: Retention,
     cluster: String,
     key: Option<TokenKey>,
 }
 
 impl SessionsBuilder {
-    /// Where events are kept; in memory, unless said otherwise.
-    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
-        self.journal = Some(journal);
+    /// Where everything is kept; in memory, unless said otherwise. With a store that lasts, call
+    /// [`Sessions::recover`] to find again what an earlier run left.
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// How much of each session's events is kept.
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
         self
     }
 
@@ -57,25 +80,29 @@ impl SessionsBuilder {
         self
     }
 
-    /// The key of all containers' tokens; a random one, unless said otherwise.
+    /// The key of all containers' tokens; a random one, unless said otherwise. Containers of an earlier run can be reached
+    /// only with the key that it had.
     pub fn token_key(mut self, key: TokenKey) -> Self {
         self.key = Some(key);
         self
     }
 
-    /// Ready to launch.
+    /// Ready to launch. Must be called in a tokio runtime.
     ///
     /// # Errors
     /// When the operating system gives no random bytes.
     pub fn build(self) -> std::io::Result<Sessions> {
         let key = self.key.map_or_else(TokenKey::random, Ok)?;
+        let store = self.store.unwrap_or_else(|| Arc::new(MemoryStore::default()));
         let inner = Inner {
             providers: self.providers,
-            journal: self.journal.unwrap_or_else(|| Arc::new(MemoryJournal::default())),
-            cluster: self.cluster,
-            key,
+            journal: Journal::new(store, self.retention),
+            cluster: Arc::new(Cluster { name: self.cluster, key }),
             sessions: RwLock::default(),
             shutdown: CancellationToken::new(),
+            progress: watch::Sender::default(),
+            orphans: super::recovery::Orphans::default(),
+            key_locks: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         };
         Ok(Sessions { inner: Arc::new(inner) })
     }
@@ -84,10 +111,16 @@ impl SessionsBuilder {
 impl Sessions {
     /// Sessions on these providers.
     pub fn builder(providers: ProviderSet) -> SessionsBuilder {
-        SessionsBuilder { providers, journal: None, cluster: "default".to_owned(), key: None }
+        SessionsBuilder {
+            providers,
+            store: None,
+            retention: Retention::default(),
+            cluster: "default".to_owned(),
+            key: None,
+        }
     }
 
-    /// Sessions on one provider, with everything else as it comes.
+    /// Sessions on one provider, in memory, with everything else as it comes.
     ///
     /// # Errors
     /// When the operating system gives no random bytes.
@@ -100,8 +133,13 @@ impl Sessions {
         &self.inner.providers
     }
 
+    /// The journal of all sessions, and the store behind it.
+    pub fn journal(&self) -> &Journal {
+        &self.inner.journal
+    }
+
     /// Launches a session and answers when its agent takes turns. A caller who leaves does not end the launch; the session
-    /// is found by [`list`](Self::list).
+    /// is found by [`list`](Self::list). A launch with the idempotency key of an earlier one gives that one's session.
     ///
     /// # Errors
     /// After an error nothing is left of the session.
@@ -109,46 +147,120 @@ impl Sessions {
         if self.is_shutting_down() {
             return Err(SessionError::ShuttingDown);
         }
-        let (provider_name, provider) = self.inner.providers.get(launch.provider.as_deref())?;
-        let session = Arc::new(self.session(&launch, provider_name, provider));
-        self.inner.journal.open(&session.id).await?;
-        self.sessions_mut(|sessions| sessions.insert(session.id.clone(), Arc::clone(&session)));
-        let (sessions, launched) = (self.clone(), Arc::clone(&session));
-        let task = tokio::spawn(async move {
-            let result = launch::run(&launched, launch, &sessions.inner.cluster, &sessions.inner.key).await;
-            if result.is_err() {
-                sessions.forget(&launched).await;
-            }
-            result
-        });
-        task.await.map_err(|_| SessionError::Removed)??;
-        Ok(session)
+        let sessions = self.clone();
+        let task = tokio::spawn(async move { sessions.launch_now(launch).await });
+        task.await.map_err(|_| SessionError::Removed)?
     }
 
-    fn session(
-        &self,
-        launch: &Launch,
-        provider_name: String,
-        provider: Arc<dyn ContainerProvider>,
-    ) -> Session {
+    async fn launch_now(&self, launch: Launch) -> Result<Arc<Session>> {
+        let session = {
+            let _key = match &launch.idempotency {
+                None => None,
+                Some(idempotency) => Some(self.key_lock(&launch.owner, &idempotency.key).await),
+            };
+            if let Some(session) = self.launched_before(&launch).await? {
+                return self.until_launched(session, &launch).await;
+            }
+            self.write_down(&launch).await?
+        };
+        let _lifecycle = session.lifecycle.lock().await;
+        let brought_up = session.cancel.run_until_cancelled(bring_up(&session, launch.warnings)).await;
+        if let Err(error) = brought_up.unwrap_or(Err(SessionError::Removed)) {
+            tracing::info!(session = %session.id, %error, "a launch failed");
+            let _ = session.announce(Status::Stopping, None).await;
+            match destroy_all(&session, DestroyOptions::default()).await {
+                Ok(()) => self.forget(&session, launch.idempotency.map(|idempotency| idempotency.key)).await,
+                // It stays known as stopping, and the next sweep tries again.
+                Err(error) => {
+                    tracing::warn!(session = %session.id, %error, "a failed launch could not be cleaned up yet");
+                }
+            }
+            return Err(error);
+        }
+        Ok(Arc::clone(&session))
+    }
+
+    async fn key_lock(&self, owner: &Owner, key: &str) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        (owner.to_hex(), key).hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % KEY_LOCKS as u64).unwrap_or_default();
+        self.inner.key_locks[place].lock().await
+    }
+
+    /// What an earlier launch with the same key made.
+    async fn launched_before(&self, launch: &Launch) -> Result<Option<Arc<Session>>> {
+        let Some(idempotency) = &launch.idempotency else { return Ok(None) };
+        let store = self.inner.journal.store();
+        let Some(record) = store.idempotency(&launch.owner, &idempotency.key).await? else { return Ok(None) };
+        if record.fingerprint != idempotency.fingerprint || record.turn.is_some() {
+            return Err(SessionError::IdempotencyMismatch);
+        }
+        Ok(self.get(&record.session))
+    }
+
+    /// Waits for the end of a launch that somebody else began, and brings it what it may lack.
+    async fn until_launched(&self, session: Arc<Session>, launch: &Launch) -> Result<Arc<Session>> {
+        session.credentials.send_replace(credentials(launch));
+        let mut state = session.state();
+        let ended = state.wait_for(|state| state.status != Status::Starting).await;
+        match ended.map_err(|_| SessionError::Removed)?.status {
+            Status::Stopping | Status::Stopped => Err(SessionError::Removed),
+            _ => Ok(Arc::clone(&session)),
+        }
+    }
+
+    /// Writes down that a session is being launched, before anything is made for it.
+    async fn write_down(&self, launch: &Launch) -> Result<Arc<Session>> {
+        let (name, provider) = self.inner.providers.get(launch.provider.as_deref())?;
         let now = Timestamp::now();
-        Session {
+        let record = SessionRecord {
             id: SessionId::generate(),
             agent_id: AgentId::generate(),
             config_id: launch.config_id.clone(),
             owner: launch.owner,
-            provider_name,
-            provider,
-            journal: Arc::clone(&self.inner.journal),
+            provider: name.clone(),
+            agent: AgentSpec { options: without_secrets(&launch.agent.options).0, ..launch.agent.clone() },
+            policy: launch.policy,
+            model_base_url: launch.model_access.as_ref().map(|access| access.base_url.clone()),
             created_at: now,
-            state: watch::Sender::new(State::default()),
-            agent: OnceLock::new(),
-            facts: OnceLock::new(),
-            last_active_ms: AtomicI64::new(now.as_millisecond()),
-            cancel: self.inner.shutdown.child_token(),
-            lifecycle: tokio::sync::Mutex::default(),
-            writer: tokio::sync::Mutex::default(),
+            last_active: now,
+            state: State { generation: FIRST_GENERATION, ..State::default() },
+            facts: None,
+        };
+        let mut changes = vec![
+            Change::Session(Box::new(record.clone())),
+            Change::Audit(audit("session.launched", &record.owner, &record.id)),
+        ];
+        if let Some(idempotency) = &launch.idempotency {
+            changes.push(Change::Idempotency(IdempotencyRecord {
+                owner: launch.owner,
+                key: idempotency.key.clone(),
+                fingerprint: idempotency.fingerprint.clone(),
+                session: record.id.clone(),
+                turn: None,
+                at: now,
+            }));
         }
+        let place = Place { name, provider: Some(provider) };
+        let session = self.session(record, place);
+        session.credentials.send_replace(credentials(launch));
+        self.inner.journal.open(&session.id);
+        if let Err(error) = self.inner.journal.commit(changes, Patience::Short).await {
+            // It may be kept all the same.
+            let gone = vec![Change::RemoveSession(session.id.clone())];
+            let journal = self.inner.journal.clone();
+            tokio::spawn(async move { journal.commit(gone, Patience::Endless).await });
+            self.inner.journal.forget(&session.id);
+            return Err(error.into());
+        }
+        self.sessions_mut(|sessions| sessions.insert(session.id.clone(), Arc::clone(&session)));
+        Ok(session)
+    }
+
+    pub(super) fn session(&self, record: SessionRecord, place: Place) -> Arc<Session> {
+        let Inner { cluster, journal, shutdown, .. } = &*self.inner;
+        let cancel = shutdown.child_token();
+        Arc::new(Session::from_record(record, place, Arc::clone(cluster), journal.clone(), cancel))
     }
 
     /// The session of that name.
@@ -174,6 +286,31 @@ impl Sessions {
         all
     }
 
+    /// A turn, if it is in a session of this owner's, and that session.
+    ///
+    /// # Errors
+    /// [`SessionError::UnknownTurn`].
+    pub async fn turn(&self, id: TurnId, owner: Owner) -> Result<(TurnRecord, Arc<Session>)> {
+        let unknown = || SessionError::UnknownTurn(id.to_string());
+        let record = self.inner.journal.store().turn(id).await?.ok_or_else(unknown)?;
+        let session = self.get_owned(&record.session, owner).map_err(|_| unknown())?;
+        Ok((record, session))
+    }
+
+    /// The turns of an owner's sessions, or of one of them, newest first, before a given one.
+    ///
+    /// # Errors
+    /// [`SessionError::Journal`] when the store does not work.
+    pub async fn turns(
+        &self,
+        owner: Owner,
+        session: Option<&SessionId>,
+        before: Option<TurnId>,
+        limit: usize,
+    ) -> Result<Vec<TurnRecord>> {
+        Ok(self.inner.journal.store().turns(&owner, session, before, limit).await?)
+    }
+
     /// Ends a session: its running turn, its container, its workspace, its journal. Removing what is unknown is success.
     ///
     /// # Errors
@@ -186,75 +323,55 @@ impl Sessions {
         task.await.map_err(|_| SessionError::Removed)?
     }
 
-    async fn remove_now(&self, session: &Arc<Session>) -> Result<()> {
-        session.state.send_modify(|state| {
-            state.go(Status::Stopping);
-        });
+    pub(super) async fn remove_now(&self, session: &Arc<Session>) -> Result<()> {
         session.cancel.cancel();
         let _lifecycle = session.lifecycle.lock().await;
-        let _writer = session.writer.lock().await;
+        let _carrier = detach(session).await;
         if self.get(&session.id).is_none() {
             return Ok(());
         }
-        let entries = pump::end_turn(session, FailureReason::SessionStopped, "the session was removed");
-        if !entries.is_empty() {
-            session.journal.append(&session.id, entries).await?;
-            session.state.send_modify(|state| state.turn = None);
+        // The intent first: a removal that is cut off is finished after the next start.
+        if session.state.borrow().status != Status::Stopping {
+            session
+                .change(Patience::Short, |state| {
+                    state.go(Status::Stopping)?;
+                    let mut along =
+                        session.abandon(state, FailureReason::SessionStopped, "the session was removed");
+                    along.changes.push(Change::Audit(audit("session.removed", &session.owner, &session.id)));
+                    Ok(along)
+                })
+                .await?;
         }
-        if let Err(error) = launch::destroy_all(session).await {
+        if let Err(error) = destroy_all(session, DestroyOptions::default()).await {
             let reason = format!("it could not be removed: {error}");
-            session.state.send_modify(|state| {
-                state.go(Status::Failed { reason });
-            });
+            let _ = session.announce(Status::Failed { reason: reason.clone() }, Some(&reason)).await;
             return Err(error);
         }
-        self.forget(session).await;
+        self.forget(session, None).await;
         Ok(())
     }
 
-    /// Says that a session is over and drops it.
-    async fn forget(&self, session: &Session) {
-        let generation = session.state.borrow().generation;
-        session.state.send_modify(|state| {
-            state.go(Status::Stopping);
-            state.go(Status::Stopped);
+    /// Says that a session is over and drops it, once those who read it have read how it ended.
+    async fn forget(&self, session: &Arc<Session>, idempotency: Option<String>) {
+        let stopped = changed(&Status::Stopped, None);
+        let key = idempotency.map(|key| Change::RemoveIdempotency { owner: session.owner, key });
+        let said = session.change(Patience::Short, |state| {
+            state.go(Status::Stopped)?;
+            let entries = vec![Entry::own(state.generation, None, stopped)];
+            Ok(Along { entries, changes: key.into_iter().collect() })
         });
-        let stopped = EventBody::SessionChanged { status: Status::Stopped.as_str().to_owned(), reason: None };
-        let journal = &self.inner.journal;
-        let _ = journal.append(&session.id, vec![Entry::own(generation, None, stopped)]).await;
-        if let Err(error) = journal.remove(&session.id).await {
-            tracing::error!(session = %session.id, %error, "a session's journal could not be removed");
+        if let Err(error) = said.await {
+            tracing::warn!(session = %session.id, %error, "the end of a session could not be written down yet");
         }
         self.sessions_mut(|sessions| sessions.remove(&session.id));
-    }
-
-    /// Removes containers of this cluster that belong to no session known here, on every provider: what an earlier run of
-    /// this application left when it was killed. Gives how many.
-    ///
-    /// # Errors
-    /// The first provider's that failed; the others have been swept all the same.
-    pub async fn destroy_orphans(&self) -> Result<usize> {
-        let mut destroyed = 0;
-        let mut first_error = None;
-        for (_, provider) in self.inner.providers.iter() {
-            match self.destroy_orphans_of(provider.as_ref()).await {
-                Ok(count) => destroyed += count,
-                Err(error) => first_error = first_error.or(Some(error)),
+        let (journal, id) = (self.inner.journal.clone(), session.id.clone());
+        tokio::spawn(async move {
+            journal.close(&id, LAST_READERS).await;
+            journal.forget(&id);
+            if let Err(error) = journal.commit(vec![Change::RemoveSession(id.clone())], Patience::Endless).await {
+                tracing::error!(session = %id, %error, "a session's journal could not be removed");
             }
-        }
-        first_error.map_or(Ok(destroyed), |error| Err(error.into()))
-    }
-
-    async fn destroy_orphans_of(&self, provider: &dyn ContainerProvider) -> crate::provider::Result<usize> {
-        let mut destroyed = 0;
-        for container in provider.list(ListFilter::cluster(&*self.inner.cluster)).await? {
-            let session = SessionId::from_text(&*container.labels.session);
-            if self.get(&session).is_none() {
-                provider.destroy(&container.id, DestroyOptions::default()).await?;
-                destroyed += 1;
-            }
-        }
-        Ok(destroyed)
+        });
     }
 
     /// Takes no new sessions, removes all there are, and answers when they are gone.
@@ -268,17 +385,38 @@ impl Sessions {
         futures::stream::iter(removals).buffer_unordered(REMOVALS).collect::<()>().await;
     }
 
-    /// Whether [`shutdown`](Self::shutdown) has begun.
+    /// Takes no new sessions and lets go of those there are: they go on without this application, and the next one that
+    /// opens the same store finds them again. Answers when nothing more is written.
+    pub async fn release(&self) {
+        self.inner.shutdown.cancel();
+        for session in self.list() {
+            drop(detach(&session).await);
+        }
+    }
+
+    /// Whether [`shutdown`](Self::shutdown) or [`release`](Self::release) has begun.
     pub fn is_shutting_down(&self) -> bool {
         self.inner.shutdown.is_cancelled()
     }
 
-    /// Ends when [`shutdown`](Self::shutdown) begins.
+    /// Ends when [`shutdown`](Self::shutdown) or [`release`](Self::release) begins.
     pub async fn shutting_down(&self) {
         self.inner.shutdown.cancelled().await;
     }
 
-    fn sessions_mut<T>(&self, change: impl FnOnce(&mut HashMap<SessionId, Arc<Session>>) -> T) -> T {
+    pub(super) fn sessions_mut<T>(&self, change: impl FnOnce(&mut HashMap<SessionId, Arc<Session>>) -> T) -> T {
         change(&mut self.inner.sessions.write().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn credentials(launch: &Launch) -> Credentials {
+    Credentials {
+        api_key: launch.model_access.as_ref().map(|access| access.api_key.clone()),
+        options: Some(launch.agent.options.clone()),
+    }
+}
+
+fn audit(action: &str, owner: &Owner, session: &SessionId) -> AuditRecord {
+    let subject = Subject { session: session.clone(), turn: None };
+    AuditRecord { at: Timestamp::now(), owner: *owner, action: action.to_owned(), subject }
 }

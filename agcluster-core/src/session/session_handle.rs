@@ -1,21 +1,25 @@
 //! A session, as its users hold it.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use agcluster_protocol::{Answer, PromptBlock, Query, Settings, TurnId, codes};
+use agcluster_protocol::{Answer, Liveness, Secret, Settings, TurnId, codes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::credentials::Credentials;
 use super::{
-    AgentId, LaunchFacts, LaunchTimings, Owner, Result, SessionError, SessionId, State, Status, Turn,
+    AgentId, AgentSpec, LaunchFacts, LaunchTimings, Owner, Result, SessionError, SessionId, SessionPolicy,
+    SessionRecord, State, Status,
 };
-use crate::agent::{AgentClient, AgentError};
-use crate::journal::{self, Journal, Record};
+use crate::agent::{AgentClient, AgentError, TokenKey};
+use crate::journal::{self, Entry, Journal, Patience, Record};
 use crate::provider::ContainerProvider;
+use crate::store::{Change, StoreError, TurnRecord};
 
 /// A session. Held in an `Arc`; every method may be called from anywhere at any time.
 #[derive(Debug)]
@@ -24,20 +28,57 @@ pub struct Session {
     pub(super) agent_id: AgentId,
     pub(super) config_id: String,
     pub(super) owner: Owner,
-    pub(super) provider_name: String,
-    pub(super) provider: Arc<dyn ContainerProvider>,
-    pub(super) journal: Arc<dyn Journal>,
     pub(super) created_at: Timestamp,
+    pub(super) agent: AgentSpec,
+    pub(super) policy: SessionPolicy,
+    pub(super) model_base_url: Option<String>,
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) journal: Journal,
+    /// Where it is: the name, and the provider if this application has it.
+    pub(super) place: RwLock<Place>,
     pub(super) state: watch::Sender<State>,
-    pub(super) agent: OnceLock<AgentClient>,
-    pub(super) facts: OnceLock<LaunchFacts>,
+    /// Reaches the agent server of the present generation.
+    pub(super) client: watch::Sender<Option<AgentClient>>,
+    pub(super) facts: RwLock<Option<LaunchFacts>>,
+    pub(super) credentials: watch::Sender<Credentials>,
     pub(super) last_active_ms: AtomicI64,
-    /// Ends the launch and the pump.
+    pub(super) last_event_ms: AtomicI64,
+    /// The running turn of a client's, as it is kept, and those that wait for it.
+    pub(super) turns: Mutex<Turns>,
+    /// Ends everything that works for it.
     pub(super) cancel: CancellationToken,
-    /// Held while the container is made or removed.
+    /// Ends what works for the present generation.
+    pub(super) attachment: Mutex<CancellationToken>,
+    /// Held while the container is made, changed or removed.
     pub(super) lifecycle: tokio::sync::Mutex<()>,
-    /// Held by whoever appends to the journal.
-    pub(super) writer: tokio::sync::Mutex<()>,
+    /// Held by whoever carries events into the journal, or ends a turn that nobody carries.
+    pub(super) carrier: tokio::sync::Mutex<()>,
+    /// Held from reading the state until its change is kept and shown.
+    pub(super) changing: tokio::sync::Mutex<()>,
+}
+
+/// What all sessions of an application have in common.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) name: String,
+    pub(super) key: TokenKey,
+}
+
+/// Where a session is.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) name: String,
+    /// Absent when the application no longer has it.
+    pub(super) provider: Option<Arc<dyn ContainerProvider>>,
+}
+
+/// The turns that clients asked for.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    pub(super) current: Option<TurnRecord>,
+    pub(super) queued: VecDeque<TurnRecord>,
+    /// What the watchdog has said last.
+    pub(super) said: Option<super::watchdog::Said>,
 }
 
 /// A session at one moment.
@@ -49,10 +90,16 @@ pub struct SessionInfo {
     pub agent_id: AgentId,
     /// The configuration it was launched with.
     pub config_id: String,
-    /// The provider it was launched on.
+    /// The provider it is on.
     pub provider: String,
     /// What is changing.
     pub state: State,
+    /// Turns that wait, oldest first.
+    pub queued: Vec<TurnId>,
+    /// Whether its agent server is being listened to.
+    pub attached: bool,
+    /// What its owner has to bring for it to go on, in words.
+    pub credentials_required: Option<String>,
     /// The agent program's name and version, once it runs.
     pub agent: Option<String>,
     /// When it was launched.
@@ -66,6 +113,42 @@ pub struct SessionInfo {
 }
 
 impl Session {
+    /// A session as it was kept.
+    pub(super) fn from_record(
+        record: SessionRecord,
+        place: Place,
+        cluster: Arc<Cluster>,
+        journal: Journal,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self {
+            id: record.id,
+            agent_id: record.agent_id,
+            config_id: record.config_id,
+            owner: record.owner,
+            created_at: record.created_at,
+            agent: record.agent,
+            policy: record.policy,
+            model_base_url: record.model_base_url,
+            cluster,
+            journal,
+            place: RwLock::new(place),
+            state: watch::Sender::new(record.state),
+            client: watch::Sender::new(None),
+            facts: RwLock::new(record.facts),
+            credentials: watch::Sender::default(),
+            last_active_ms: AtomicI64::new(record.last_active.as_millisecond()),
+            // An earlier run's silence is not known: it begins now.
+            last_event_ms: AtomicI64::new(Timestamp::now().as_millisecond()),
+            turns: Mutex::default(),
+            attachment: Mutex::new(cancel.child_token()),
+            cancel,
+            lifecycle: tokio::sync::Mutex::default(),
+            carrier: tokio::sync::Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
+        }
+    }
+
     /// Its public name.
     pub fn id(&self) -> &SessionId {
         &self.id
@@ -83,60 +166,24 @@ impl Session {
 
     /// Everything worth showing, now. Looking is not activity.
     pub fn info(&self) -> SessionInfo {
-        let facts = self.facts.get();
+        let facts = self.facts.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let state = self.state.borrow().clone();
+        let goes_on = matches!(state.status, Status::Starting | Status::Sleeping | Status::Failed { .. });
+        let credentials_required = goes_on.then(|| self.missing_credentials()).flatten();
         SessionInfo {
             id: self.id.clone(),
             agent_id: self.agent_id.clone(),
             config_id: self.config_id.clone(),
-            provider: self.provider_name.clone(),
-            state: self.state.borrow().clone(),
-            agent: facts.map(|facts| facts.agent.clone()),
+            provider: self.place().name,
+            state,
+            queued: self.turns(|turns| turns.queued.iter().map(|turn| turn.id).collect()),
+            attached: self.client.borrow().is_some(),
+            credentials_required,
+            agent: facts.as_ref().map(|facts| facts.agent.clone()),
             created_at: self.created_at,
             last_active: self.last_active(),
-            warnings: facts.map(|facts| facts.warnings.clone()).unwrap_or_default(),
+            warnings: facts.as_ref().map(|facts| facts.warnings.clone()).unwrap_or_default(),
             timings: facts.map(|facts| facts.timings),
-        }
-    }
-
-    /// Starts a turn and gives its records. The turn ends by itself, by [`interrupt`](Self::interrupt), or with the
-    /// session; dropping the answer, or this future, does not end it.
-    ///
-    /// # Errors
-    /// [`SessionError::Busy`] while another turn runs, [`SessionError::NotRunning`] outside of running.
-    pub async fn chat(self: &Arc<Self>, prompt: Vec<PromptBlock>) -> Result<Turn> {
-        let turn = TurnId::generate();
-        let mut begun = Ok(());
-        self.state.send_modify(|state| begun = state.begin(turn));
-        begun?;
-        self.touch();
-        let after = self.journal.head(&self.id)?.borrow().seq;
-        // In a task of its own, so that a caller who leaves now leaves a known state behind.
-        let session = Arc::clone(self);
-        let query = tokio::spawn(async move { session.query(turn, prompt).await });
-        query.await.unwrap_or_else(|error| Err(AgentError::Protocol(error.to_string()).into()))?;
-        let records = journal::subscribe(Arc::clone(&self.journal), self.id.clone(), after).await?;
-        Ok(Turn::new(turn, after, records.boxed()))
-    }
-
-    async fn query(&self, turn: TurnId, prompt: Vec<PromptBlock>) -> Result<()> {
-        let generation = self.state.borrow().generation;
-        let query = Query { turn, generation, prompt };
-        let client = self.client()?;
-        let mut answer = client.query(&query).await;
-        if answer.as_ref().is_err_and(AgentError::is_retryable) {
-            // The answer may be lost while the turn runs; the same turn id starts nothing twice.
-            answer = client.query(&query).await;
-        }
-        match answer {
-            Ok(_) => Ok(()),
-            Err(error) => {
-                self.state.send_modify(|state| state.end(turn));
-                Err(if error.is_refusal(codes::BUSY) {
-                    SessionError::Busy { turn: None }
-                } else {
-                    error.into()
-                })
-            }
         }
     }
 
@@ -145,7 +192,23 @@ impl Session {
     /// # Errors
     /// [`SessionError::Journal`] for a cursor that is too old or from the future.
     pub async fn events(&self, after: u64) -> Result<BoxStream<'static, journal::Result<Arc<Record>>>> {
-        Ok(journal::subscribe(Arc::clone(&self.journal), self.id.clone(), after).await?.boxed())
+        Ok(journal::subscribe(self.journal.clone(), self.id.clone(), after).await?.boxed())
+    }
+
+    /// Up to `limit` records after a cursor.
+    ///
+    /// # Errors
+    /// [`SessionError::Journal`] for a cursor that is too old or from the future.
+    pub async fn read(&self, after: u64, limit: usize) -> Result<Vec<Arc<Record>>> {
+        Ok(self.journal.read(&self.id, after, limit).await?)
+    }
+
+    /// The number of the newest event.
+    ///
+    /// # Errors
+    /// [`SessionError::Journal`] when the store does not work.
+    pub async fn head(&self) -> Result<u64> {
+        Ok(self.journal.head(&self.id).await?.borrow().seq)
     }
 
     /// Asks the running turn to end. Its terminal event follows in the journal.
@@ -154,7 +217,7 @@ impl Session {
     /// [`SessionError::Idle`] when none runs.
     pub async fn interrupt(&self) -> Result<TurnId> {
         self.touch();
-        match self.client()?.interrupt().await {
+        match self.client().await?.interrupt().await {
             Ok(interrupted) => Ok(interrupted.turn),
             Err(error) if error.is_refusal(codes::IDLE) => Err(SessionError::Idle),
             Err(error) => Err(error.into()),
@@ -167,7 +230,7 @@ impl Session {
     /// [`SessionError::UnknownRequest`] when nothing waits for it.
     pub async fn answer(&self, answer: &Answer) -> Result<()> {
         self.touch();
-        match self.client()?.answer(answer).await {
+        match self.client().await?.answer(answer).await {
             Err(error) if error.is_refusal(codes::UNKNOWN_REQUEST) => {
                 Err(SessionError::UnknownRequest(answer.request_id.clone()))
             }
@@ -181,7 +244,38 @@ impl Session {
     /// [`SessionError::Agent`] when the agent program does not take it.
     pub async fn settings(&self, settings: &Settings) -> Result<()> {
         self.touch();
-        Ok(self.client()?.settings(settings).await?)
+        Ok(self.client().await?.settings(settings).await?)
+    }
+
+    /// One clock for each thing in it that may get stuck. Looking is not activity.
+    ///
+    /// # Errors
+    /// [`SessionError::Agent`] when the agent server does not answer.
+    pub async fn liveness(&self) -> Result<Liveness> {
+        Ok(self.client().await?.liveness().await?)
+    }
+
+    /// Brings the key of the model API, which is kept nowhere, to a session that may need it to go on.
+    pub fn bring_key(&self, key: &Secret) {
+        if self.model_base_url.is_some() && Owner::of(key) == self.owner {
+            self.credentials.send_if_modified(|credentials| {
+                let news = credentials.api_key.is_none();
+                if news {
+                    credentials.api_key = Some(key.clone());
+                }
+                news
+            });
+        }
+    }
+
+    /// Brings the options with their secrets, of which only the rest is kept.
+    pub fn bring_options(&self, options: agcluster_protocol::AgentOptions) {
+        self.credentials.send_modify(|credentials| credentials.options = Some(options));
+    }
+
+    /// What is missing to start its agent, in words.
+    pub(super) fn missing_credentials(&self) -> Option<String> {
+        self.credentials.borrow().missing(&self.agent, self.model_base_url.as_deref())
     }
 
     /// When something last acted.
@@ -194,11 +288,110 @@ impl Session {
         self.last_active_ms.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
     }
 
-    fn client(&self) -> Result<&AgentClient> {
-        let state = self.state.borrow();
-        match self.agent.get() {
-            Some(client) if state.status == Status::Running => Ok(client),
-            _ => Err(state.not_running()),
+    /// When its agent was last heard of.
+    pub(super) fn last_event(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.last_event_ms.load(Ordering::Relaxed)).unwrap_or(self.created_at)
+    }
+
+    /// Notes that its agent was heard of.
+    pub(super) fn heard(&self) {
+        self.touch();
+        self.last_event_ms.store(self.last_active_ms.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    pub(super) fn place(&self) -> Place {
+        self.place.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The provider it is on.
+    pub(super) fn provider(&self) -> Result<Arc<dyn ContainerProvider>> {
+        let Place { name, provider } = self.place();
+        provider.ok_or_else(|| {
+            SessionError::Unreachable(format!("it is on {name}, which this server is not configured for"))
+        })
+    }
+
+    pub(super) fn turns<T>(&self, look: impl FnOnce(&mut Turns) -> T) -> T {
+        look(&mut self.turns.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is kept of it, in a given state.
+    pub(super) fn record(&self, state: State) -> SessionRecord {
+        SessionRecord {
+            id: self.id.clone(),
+            agent_id: self.agent_id.clone(),
+            config_id: self.config_id.clone(),
+            owner: self.owner,
+            provider: self.place().name,
+            agent: self.agent.clone(),
+            policy: self.policy,
+            model_base_url: self.model_base_url.clone(),
+            created_at: self.created_at,
+            last_active: self.last_active(),
+            state,
+            facts: self.facts.read().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
+
+    /// Changes the state: computed, kept, and only then shown, together with entries and other changes. It must not be
+    /// dropped half-way, so it is called from tasks of the session's own.
+    pub(super) async fn change(
+        &self,
+        patience: Patience,
+        change: impl FnOnce(&mut State) -> Result<Along>,
+    ) -> Result<()> {
+        let _changing = match patience {
+            Patience::Endless => self.changing.lock().await,
+            Patience::Short => {
+                let waiting = tokio::time::timeout(STORE, self.changing.lock()).await;
+                waiting.map_err(|_| StoreError::Unavailable("earlier changes still wait for it".to_owned()))?
+            }
+        };
+        let mut state = self.state.borrow().clone();
+        let Along { entries, mut changes } = change(&mut state)?;
+        changes.insert(0, Change::Session(Box::new(self.record(state.clone()))));
+        self.journal.append(&self.id, entries, changes, patience).await?;
+        self.state.send_replace(state);
+        Ok(())
+    }
+
+    /// The client of the present agent server. Waits a little for a session that is being adopted.
+    pub(super) async fn client(&self) -> Result<AgentClient> {
+        {
+            let state = self.state.borrow();
+            if state.status != Status::Running {
+                return Err(state.not_running());
+            }
+        }
+        let mut client = self.client.subscribe();
+        let attached = tokio::time::timeout(ADOPTION, client.wait_for(Option::is_some)).await;
+        match attached {
+            Ok(Ok(client)) => client.clone().ok_or(SessionError::Removed),
+            Ok(Err(_)) => Err(SessionError::Removed),
+            Err(_) => Err(SessionError::Unreachable("its agent server has not been found again yet".to_owned())),
+        }
+    }
+}
+
+/// How long a request waits for earlier changes of its session to be kept.
+const STORE: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a request waits for a session to be adopted after a restart.
+const ADOPTION: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// What is kept together with a change of state.
+#[derive(Debug, Default)]
+pub(super) struct Along {
+    pub(super) entries: Vec<Entry>,
+    pub(super) changes: Vec<Change>,
+}
+
+impl Along {
+    pub(super) fn entry(entry: Entry) -> Self {
+        Self { entries: vec![entry], changes: Vec::new() }
+    }
+}
+
+/// A refusal of the agent server's that says that it is busy.
+pub(super) fn is_busy(error: &AgentError) -> bool {
+    error.is_refusal(codes::BUSY)
 }

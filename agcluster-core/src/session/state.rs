@@ -1,10 +1,17 @@
 //! The state machine of a session.
 //!
 //! ```text
+//!     ┌──────────────▶ paused ──┐
+//!     ▼                         ▼
 //! starting ──▶ running ──▶ stopping ──▶ stopped
-//!     │           │            ▲
-//!     └───────────┴──▶ failed ─┘
+//!  ▲  ▲  │        │             ▲
+//!  │  │  └────────┴──▶ failed ──┤
+//!  │  │  (restart)       │      │
+//!  │  └──────────────────┘      │
+//!  └──────────── sleeping ──────┘
 //! ```
+//!
+//! `running` becomes `paused` or `sleeping` when it is idle, and `starting` when it is restarted.
 
 use agcluster_protocol::TurnId;
 use serde::{Deserialize, Serialize};
@@ -21,11 +28,15 @@ pub enum Status {
     Starting,
     /// It takes turns.
     Running,
+    /// Its container is frozen; the next message thaws it.
+    Paused,
+    /// Its container is gone, its workspace and conversation are kept; the next message makes a new container.
+    Sleeping,
     /// Its container is being removed.
     Stopping,
     /// It is gone.
     Stopped,
-    /// Its agent is gone, against its will. What it left can be read until it is removed.
+    /// Its agent is gone, against its will. What it left can be read until it is removed, and it can be restarted.
     Failed {
         /// One sentence.
         reason: String,
@@ -38,6 +49,8 @@ impl Status {
         match self {
             Self::Starting => "starting",
             Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Sleeping => "sleeping",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
             Self::Failed { .. } => "failed",
@@ -53,12 +66,13 @@ impl Status {
     }
 
     fn may_become(&self, next: &Self) -> bool {
-        use Status::{Failed, Running, Starting, Stopped, Stopping};
+        use Status::{Failed, Paused, Running, Sleeping, Starting, Stopped, Stopping};
         matches!(
             (self, next),
             (Starting, Running | Failed { .. } | Stopping)
-                | (Running, Failed { .. } | Stopping)
-                | (Failed { .. }, Stopping)
+                | (Running, Paused | Sleeping | Starting | Failed { .. } | Stopping)
+                | (Paused, Running | Starting | Failed { .. } | Stopping)
+                | (Sleeping | Failed { .. }, Starting | Stopping)
                 | (Stopping, Stopped | Failed { .. })
         )
     }
@@ -68,6 +82,7 @@ impl Status {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// What it is doing.
+    #[serde(flatten)]
     pub status: Status,
     /// The turn that is running.
     pub turn: Option<TurnId>,
@@ -75,18 +90,23 @@ pub struct State {
     pub container: Option<ContainerId>,
     /// The generation of that container.
     pub generation: u32,
+    /// Which run of the agent server was configured.
+    pub instance: Option<String>,
     /// The vendor's id of the conversation.
     pub conversation: Option<String>,
 }
 
 impl State {
-    /// Goes to the next state, if there is a way.
-    pub(super) fn go(&mut self, next: Status) -> bool {
-        let may = self.status.may_become(&next);
-        if may {
-            self.status = next;
+    /// Goes to the next state.
+    ///
+    /// # Errors
+    /// [`SessionError::NotRunning`] when there is no way.
+    pub(super) fn go(&mut self, next: Status) -> Result<(), SessionError> {
+        if !self.status.may_become(&next) {
+            return Err(self.not_running());
         }
-        may
+        self.status = next;
+        Ok(())
     }
 
     /// Takes the place of the one running turn.
@@ -117,58 +137,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn status() -> impl Strategy<Value = Status> {
-        prop_oneof![
-            Just(Status::Starting),
-            Just(Status::Running),
-            Just(Status::Stopping),
-            Just(Status::Stopped),
-            Just(Status::Failed { reason: "x".into() }),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_stopped_stays_stopped(next in prop::collection::vec(status(), 0..20)) {
-            let mut state = State { status: Status::Stopped, ..State::default() };
-            for next in next {
-                prop_assert!(!state.go(next));
-            }
-            prop_assert_eq!(state.status, Status::Stopped);
-        }
-
-        #[test]
-        fn running_comes_only_after_starting(path in prop::collection::vec(status(), 0..20)) {
-            let mut state = State::default();
-            for next in path {
-                let before = state.status.clone();
-                if state.go(next) && state.status == Status::Running {
-                    prop_assert_eq!(before, Status::Starting);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn one_turn_at_a_time() {
-        let mut state = State { status: Status::Running, ..State::default() };
-        let (first, second) = (TurnId::generate(), TurnId::generate());
-        state.begin(first).unwrap();
-        assert!(matches!(state.begin(second), Err(SessionError::Busy { turn: Some(turn) }) if turn == first));
-        state.end(second);
-        assert_eq!(state.turn, Some(first), "another turn's end frees nothing");
-        state.end(first);
-        state.begin(second).unwrap();
-    }
-
-    #[test]
-    fn no_turn_before_it_runs() {
-        let error = State::default().begin(TurnId::generate()).unwrap_err();
-        assert!(matches!(error, SessionError::NotRunning { status: "starting", .. }));
-    }
-}
+mod tests;

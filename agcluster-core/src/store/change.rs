@@ -31,7 +31,7 @@ pub enum Change {
     Transcript {
         /// Whose.
         session: SessionId,
-        /// The journal's number of the event that brought it.
+        /// A number that grows with each chunk of the session.
         seq: u64,
         /// What.
         chunk: TranscriptChunk,

@@ -300,6 +300,15 @@ pub enum EventBody {
         /// The whole message.
         payload: Value,
     },
+    /// The turn has been silent for longer than the control plane's patience.
+    TurnStuck {
+        /// What it waits for.
+        on: StuckOn,
+        /// How long that has been silent.
+        silent_seconds: u64,
+        /// One sentence for a person.
+        detail: String,
+    },
     /// The turn ended. Exactly one for each turn, and nothing of the turn after it.
     TurnEnded(TurnEnd),
     /// An event of a newer vocabulary than this one, as it came.
@@ -315,6 +324,22 @@ pub enum TurnOrigin {
     Client,
     /// The agent itself, when work in the background ended.
     Agent,
+}
+
+/// What a turn waits for that gets nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StuckOn {
+    /// The platform, or the container on it.
+    Provider,
+    /// The agent server does not answer.
+    AgentServer,
+    /// The agent program says nothing.
+    AgentProgram,
+    /// The model API sends nothing.
+    Model,
+    /// A tool runs on and on.
+    Tool,
 }
 
 /// Whether an MCP server answers.

@@ -1,0 +1,212 @@
+//! The one task that writes. What waits together is committed together.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::log::Log;
+use super::{Entry, Record};
+use crate::session::SessionId;
+use crate::store::{Change, Result, Retention, Store, StoreError};
+
+/// Writes that may wait; whoever brings another one waits for room.
+const WAITING: usize = 4096;
+/// The most writes in one commit.
+const TOGETHER: usize = 1024;
+/// Pauses between tries while the store does not work.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// A session's events are trimmed when they exceed what is kept by one part in so many.
+const SLACK: u64 = 8;
+
+/// Brings work to the writing task.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    work: mpsc::Sender<Work>,
+    trouble: watch::Receiver<Option<String>>,
+}
+
+/// Something to write: entries of one session, and other changes with them.
+#[derive(Debug)]
+pub(super) struct Work {
+    events: Option<(SessionId, Arc<Log>, Vec<Entry>)>,
+    changes: Vec<Change>,
+    done: Option<oneshot::Sender<Result<u64>>>,
+}
+
+impl Work {
+    pub(super) fn new(
+        session: SessionId,
+        log: Option<Arc<Log>>,
+        entries: Vec<Entry>,
+        changes: Vec<Change>,
+    ) -> Self {
+        Self { events: log.map(|log| (session, log, entries)), changes, done: None }
+    }
+
+    pub(super) fn changes(changes: Vec<Change>) -> Self {
+        Self { events: None, changes, done: None }
+    }
+}
+
+impl Writer {
+    pub(super) fn start(store: Arc<dyn Store>, retention: Retention) -> Self {
+        let (work, waiting) = mpsc::channel(WAITING);
+        let (say, trouble) = watch::channel(None);
+        tokio::spawn(Task { store, retention, trouble: say }.run(waiting));
+        Self { work, trouble }
+    }
+
+    pub(super) fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.clone()
+    }
+
+    /// Answers when the work is committed and shown.
+    pub(super) async fn write(&self, mut work: Work) -> Result<u64> {
+        let (done, answer) = oneshot::channel();
+        work.done = Some(done);
+        let ended = |_| StoreError::Broken("the journal has ended".to_owned());
+        self.work.send(work).await.map_err(|_| ended(()))?;
+        answer.await.map_err(|_| ended(()))?
+    }
+}
+
+struct Task {
+    store: Arc<dyn Store>,
+    retention: Retention,
+    trouble: watch::Sender<Option<String>>,
+}
+
+/// A work whose events have their numbers.
+struct Numbered {
+    changes: Vec<Change>,
+    shown: Option<(SessionId, Arc<Log>, Vec<Arc<Record>>)>,
+    last: u64,
+    done: Option<oneshot::Sender<Result<u64>>>,
+}
+
+impl Task {
+    async fn run(self, mut waiting: mpsc::Receiver<Work>) {
+        let mut works = Vec::with_capacity(TOGETHER);
+        while waiting.recv_many(&mut works, TOGETHER).await > 0 {
+            let numbered = number(works.drain(..));
+            match self.commit(&numbered).await {
+                Ok(()) => self.show_all(numbered),
+                Err(_) if numbered.len() > 1 => self.one_by_one(numbered).await,
+                Err(error) => numbered.into_iter().for_each(|work| work.fail(&error)),
+            }
+        }
+    }
+
+    /// Commits, however long the store does not work: what was begun may have been made, so it is never changed.
+    async fn commit(&self, works: &[Numbered]) -> Result<()> {
+        let changes: Vec<Change> = works.iter().flat_map(|work| work.changes.iter().cloned()).collect();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.store.commit(&changes).await {
+                Err(StoreError::Unavailable(why)) => {
+                    if self.trouble.borrow().is_none() {
+                        tracing::error!(why, "the store does not work: events wait, nothing is lost");
+                    }
+                    self.trouble.send_replace(Some(why));
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                other => {
+                    if self.trouble.borrow().is_some() {
+                        tracing::info!("the store works again");
+                        self.trouble.send_replace(None);
+                    }
+                    return other;
+                }
+            }
+        }
+    }
+
+    /// One of them cannot be kept: the others shall not suffer for it.
+    async fn one_by_one(&self, works: Vec<Numbered>) {
+        let mut refused: HashMap<SessionId, StoreError> = HashMap::new();
+        for work in works {
+            let session = work.shown.as_ref().map(|(session, ..)| session.clone());
+            // Its numbers follow those of a work that was refused, so there would be a gap.
+            if let Some(error) = session.as_ref().and_then(|session| refused.get(session)) {
+                work.fail(error);
+                continue;
+            }
+            match self.commit(std::slice::from_ref(&work)).await {
+                Ok(()) => self.show_all(vec![work]),
+                Err(error) => {
+                    tracing::error!(%error, "a change cannot be kept");
+                    if let Some(session) = session {
+                        refused.insert(session, error.clone());
+                    }
+                    work.fail(&error);
+                }
+            }
+        }
+    }
+
+    fn show_all(&self, works: Vec<Numbered>) {
+        for work in works {
+            if let Some((session, log, records)) = work.shown {
+                let held = log.show(records);
+                if held > self.retention.max_bytes + self.retention.max_bytes / SLACK {
+                    log.trimmed(0);
+                    self.trim(session, log);
+                }
+            }
+            if let Some(done) = work.done {
+                let _ = done.send(Ok(work.last));
+            }
+        }
+    }
+
+    fn trim(&self, session: SessionId, log: Arc<Log>) {
+        let (store, retention) = (Arc::clone(&self.store), self.retention);
+        tokio::spawn(async move {
+            let trimmed = async {
+                store.trim(&session, &retention).await?;
+                store.extent(&session).await
+            };
+            match trimmed.await {
+                Ok(extent) => log.trimmed(extent.bytes),
+                Err(error) => tracing::warn!(%session, %error, "old events could not be dropped yet"),
+            }
+        });
+    }
+}
+
+impl Numbered {
+    fn fail(self, error: &StoreError) {
+        if let Some(done) = self.done {
+            let _ = done.send(Err(error.clone()));
+        }
+    }
+}
+
+/// Gives every entry its number: those after the head of its session, in the order in which the works came.
+fn number(works: impl Iterator<Item = Work>) -> Vec<Numbered> {
+    let mut heads: HashMap<SessionId, u64> = HashMap::new();
+    works
+        .map(|Work { events, mut changes, done }| {
+            let Some((session, log, entries)) = events else {
+                return Numbered { changes, shown: None, last: 0, done };
+            };
+            let head = heads.entry(session.clone()).or_insert_with(|| log.head().seq);
+            let records: Vec<_> = entries
+                .into_iter()
+                .map(|entry| {
+                    *head += 1;
+                    Arc::new(Record::new(*head, entry))
+                })
+                .collect();
+            let last = *head;
+            if !records.is_empty() {
+                changes.insert(0, Change::Events { session: session.clone(), records: records.clone() });
+            }
+            Numbered { changes, shown: Some((session, log, records)), last, done }
+        })
+        .collect()
+}

@@ -1,0 +1,159 @@
+//! Restarting, putting to sleep, waking.
+
+use std::sync::Arc;
+
+use agcluster_protocol::{EventBody, FailureReason};
+
+use super::bring_up::{attach, bring_up, client, destroy_all, detach};
+use super::session_handle::Along;
+use super::{IdleAction, Result, Session, SessionError, Status, pump};
+use crate::journal::{Entry, Patience};
+use crate::provider::{ContainerState, DestroyOptions};
+
+const KEEP_WORKSPACE: DestroyOptions = DestroyOptions { keep_workspace: true };
+
+impl Session {
+    /// Makes a new container of the next generation on the same workspace and lets the agent go on with its conversation.
+    /// A running turn ends as failed. Answers when the agent takes turns.
+    ///
+    /// # Errors
+    /// [`SessionError::CredentialsRequired`] when secrets are needed that only the owner has: bring them and call again.
+    /// After any other error the session is `failed`, its workspace is kept, and it can be restarted again.
+    pub async fn restart(self: &Arc<Self>) -> Result<()> {
+        self.touch();
+        if let Some(missing) = self.missing_credentials() {
+            return Err(SessionError::CredentialsRequired(missing));
+        }
+        let session = Arc::clone(self);
+        // In a task of its own: a caller who leaves does not leave half a restart behind.
+        tokio::spawn(async move {
+            let _lifecycle = session.lifecycle.lock().await;
+            session.next_generation("the session was restarted").await
+        })
+        .await
+        .map_err(|_| SessionError::Removed)?
+    }
+
+    /// Makes a session that is paused or sleeping take turns again; one that does so already is left alone.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    pub(super) async fn wake(self: &Arc<Self>) -> Result<()> {
+        let asleep = |session: &Self| matches!(session.state.borrow().status, Status::Paused | Status::Sleeping);
+        if !asleep(self) {
+            return Ok(());
+        }
+        let _lifecycle = self.lifecycle.lock().await;
+        // Somebody else may have woken it meanwhile.
+        if !asleep(self) {
+            return Ok(());
+        }
+        if self.state.borrow().status == Status::Paused {
+            return self.thaw().await;
+        }
+        if let Some(missing) = self.missing_credentials() {
+            return Err(SessionError::CredentialsRequired(missing));
+        }
+        self.next_generation("the session was asleep").await
+    }
+
+    async fn thaw(self: &Arc<Self>) -> Result<()> {
+        let provider = self.provider()?;
+        let (container, generation) = {
+            let state = self.state.borrow();
+            (state.container.clone(), state.generation)
+        };
+        let id = container.ok_or_else(|| SessionError::Unreachable(pump::GONE.to_owned()))?;
+        let mut container = provider.inspect(&id).await?;
+        if container.state == ContainerState::Paused {
+            container = provider.resume(&id).await?;
+        }
+        let client = client(self, provider.as_ref(), &container, generation).await?;
+        self.announce(Status::Running, None).await?;
+        let cursor = self.cursor().await?;
+        attach(self, client, cursor);
+        Ok(())
+    }
+
+    /// The agent server's number of the newest event in the journal.
+    pub(super) async fn cursor(&self) -> Result<u64> {
+        let generation = self.state.borrow().generation;
+        let newest = self.journal.store().extent(&self.id).await?.source;
+        Ok(newest.filter(|(of, _)| *of == generation).map_or(0, |(_, seq)| seq))
+    }
+
+    async fn next_generation(self: &Arc<Self>, why: &str) -> Result<()> {
+        {
+            let _carrier = detach(self).await;
+            self.change(Patience::Endless, |state| {
+                let mut along = self.abandon(state, FailureReason::SessionStopped, why);
+                state.go(Status::Starting)?;
+                let body = changed(&Status::Starting, Some(why));
+                state.generation += 1;
+                state.instance = None;
+                along.entries.push(Entry::own(state.generation, None, body));
+                Ok(along)
+            })
+            .await?;
+        }
+        let cancelled = self.cancel.clone();
+        match cancelled.run_until_cancelled(self.replace_container()).await {
+            None => Err(SessionError::Removed),
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => {
+                pump::fail_with(self, FailureReason::Other, format!("it could not be restarted: {error}")).await?;
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn replace_container(self: &Arc<Self>) -> Result<()> {
+        destroy_all(self, KEEP_WORKSPACE).await?;
+        let warnings = self.info().warnings;
+        bring_up(self, warnings).await
+    }
+
+    /// Freezes an idle session, or stops its container, if it is still idle.
+    pub(super) async fn rest(self: &Arc<Self>, action: IdleAction) -> Result<()> {
+        let _lifecycle = self.lifecycle.lock().await;
+        if !self.is_running() || !self.is_idle() {
+            return Ok(());
+        }
+        let provider = self.provider()?;
+        let freezes = provider.info().capabilities.pause.is_some_and(|pause| pause.keeps_memory);
+        let Some(id) = self.state.borrow().container.clone() else { return Ok(()) };
+        let pause = action == IdleAction::Pause && freezes;
+        // Written down first: a frozen container that is held to be running would look lost.
+        let status = if pause { Status::Paused } else { Status::Sleeping };
+        self.change(Patience::Endless, |state| {
+            if state.turn.is_some() {
+                return Err(SessionError::Busy { turn: state.turn });
+            }
+            let body = changed(&status, Some("it was idle"));
+            state.go(status)?;
+            Ok(Along::entry(Entry::own(state.generation, None, body)))
+        })
+        .await?;
+        let _carrier = detach(self).await;
+        if pause {
+            provider.pause(&id).await?;
+        } else {
+            provider.destroy(&id, KEEP_WORKSPACE).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn announce(&self, status: Status, reason: Option<&str>) -> Result<()> {
+        self.change(Patience::Endless, |state| {
+            let body = changed(&status, reason);
+            state.go(status)?;
+            Ok(Along::entry(Entry::own(state.generation, None, body)))
+        })
+        .await
+    }
+}
+
+/// The event that says that a session is in another state.
+pub(super) fn changed(status: &Status, reason: Option<&str>) -> EventBody {
+    EventBody::SessionChanged { status: status.as_str().to_owned(), reason: reason.map(str::to_owned) }
+}
