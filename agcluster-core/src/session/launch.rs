@@ -141,6 +141,7 @@ async fn steps(session: &Arc<Session>, launch: Launch, cluster: &str, key: &Toke
             model_access: launch.model_access,
             resume: None,
             transcript: Vec::new(),
+            acknowledges: true,
         })
         .await?;
     let ready_us = elapsed();
