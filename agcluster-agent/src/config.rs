@@ -84,14 +84,22 @@ impl Default for Programs {
 pub struct ReplayLimits {
     /// Bytes kept in memory. Default 4 MiB.
     pub memory_bytes: usize,
-    /// Bytes kept altogether; the oldest events are dropped beyond it. Default 256 MiB.
+    /// Bytes kept altogether; the oldest events are dropped beyond it, unless they will be acknowledged and are not yet.
+    /// Default 256 MiB.
     pub total_bytes: u64,
+    /// Bytes of events that are not acknowledged; beyond it the agent program waits. Default 1 GiB.
+    pub unacknowledged_bytes: u64,
     /// Where what does not fit into memory goes, in files without names. Where temporary files go when absent.
     pub directory: Option<PathBuf>,
 }
 
 impl Default for ReplayLimits {
     fn default() -> Self {
-        Self { memory_bytes: 4 * 1024 * 1024, total_bytes: 256 * 1024 * 1024, directory: None }
+        Self {
+            memory_bytes: 4 * 1024 * 1024,
+            total_bytes: 256 * 1024 * 1024,
+            unacknowledged_bytes: 1024 * 1024 * 1024,
+            directory: None,
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! The event log: numbered events, kept for those who read late.
 //!
 //! Each event is rendered once, as the server-sent-event frame that every reader gets, and is shared from then on. The
-//! newest frames are held in memory, older ones in a file without a name, the oldest are dropped. Readers read by
+//! newest frames are held in memory, older ones in files without names, the oldest are dropped. Readers read by
 //! cursor: none of them is known to the log, so none can hold up the agent.
+//!
+//! When events are acknowledged, none is dropped before it is: there may be more on disk then, up to a bound, and whoever
+//! writes waits for [`EventLog::room`] beyond it.
 
 mod frame;
 mod reader;
@@ -12,10 +15,11 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use agcluster_protocol::Event;
+use agcluster_protocol::{Event, EventsLiveness};
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 pub(crate) use reader::{Follower, TurnMark};
 use spill::{Spill, SpilledRange};
@@ -24,6 +28,8 @@ use crate::ReplayLimits;
 
 /// The most bytes of frames that one read gives, unless a single frame is larger.
 const READ_BYTES: usize = 64 * 1024;
+/// How long it takes until a disk that was full is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a cursor cannot be read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +49,7 @@ pub(crate) enum Batch {
 pub(crate) struct EventLog {
     state: Mutex<State>,
     newest: watch::Sender<u64>,
+    acknowledged: Notify,
 }
 
 struct State {
@@ -52,6 +59,10 @@ struct State {
     recent_first: u64,
     recent_bytes: usize,
     spill: Spill,
+    /// Whether the disk took the last frames it was given.
+    spills: bool,
+    /// Up to which event all are acknowledged, when they will be.
+    acknowledged: Option<u64>,
 }
 
 impl EventLog {
@@ -60,8 +71,60 @@ impl EventLog {
             limits.directory.clone(),
             limits.total_bytes.saturating_sub(limits.memory_bytes as u64),
         );
-        let state = State { limits, recent: VecDeque::new(), recent_first: 1, recent_bytes: 0, spill };
-        Self { state: Mutex::new(state), newest: watch::Sender::new(0) }
+        let state = State {
+            limits,
+            recent: VecDeque::new(),
+            recent_first: 1,
+            recent_bytes: 0,
+            spill,
+            spills: true,
+            acknowledged: None,
+        };
+        Self { state: Mutex::new(state), newest: watch::Sender::new(0), acknowledged: Notify::new() }
+    }
+
+    /// From now on nothing is dropped that is not acknowledged.
+    pub(crate) fn keep_until_acknowledged(&self) {
+        self.lock().acknowledged.get_or_insert(0);
+    }
+
+    /// Everything up to `seq` is in safe keeping elsewhere. A lower number than before changes nothing.
+    pub(crate) fn acknowledge(&self, seq: u64) -> Result<(), CursorError> {
+        let mut state = self.lock();
+        let newest = state.next_seq() - 1;
+        if seq > newest {
+            return Err(CursorError::Future { after: seq, newest });
+        }
+        let acknowledged = state.acknowledged.get_or_insert(0);
+        *acknowledged = seq.max(*acknowledged);
+        let droppable = *acknowledged;
+        state.spill.trim(droppable);
+        drop(state);
+        self.acknowledged.notify_waiters();
+        Ok(())
+    }
+
+    /// Waits while too much is kept that is not acknowledged, or while the disk does not take it.
+    pub(crate) async fn room(&self) {
+        loop {
+            let acknowledged = self.acknowledged.notified();
+            tokio::pin!(acknowledged);
+            acknowledged.as_mut().enable();
+            if self.lock().has_room() {
+                return;
+            }
+            // Nobody tells when a disk has room again.
+            let _ = tokio::time::timeout(LOOK_AGAIN, acknowledged).await;
+        }
+    }
+
+    pub(crate) fn liveness(&self) -> EventsLiveness {
+        let mut state = self.lock();
+        EventsLiveness {
+            newest: state.next_seq() - 1,
+            acknowledged: state.acknowledged.unwrap_or_default(),
+            held_back: !state.has_room(),
+        }
     }
 
     /// Numbers an event and keeps it. The number that the event comes with is replaced.
@@ -115,7 +178,7 @@ impl State {
         }
     }
 
-    /// Moves the older half of memory to the file: half, so that it happens seldom and in large writes.
+    /// Moves the older half of memory to the disk: half, so that it happens seldom and in large writes.
     fn spill_oldest(&mut self) {
         let keep = self.limits.memory_bytes / 2;
         let mut moved = Vec::new();
@@ -125,10 +188,42 @@ impl State {
             left -= frame.len();
             moved.push(frame.clone());
         }
-        self.spill.push(self.recent_first, &moved);
+        self.spills = self.spill.push(self.recent_first, &moved, self.acknowledged.is_some()).is_ok();
+        if !self.spills {
+            let last = self.recent_first + moved.len() as u64 - 1;
+            if self.acknowledged.is_some_and(|acknowledged| acknowledged < last) {
+                // They stay in memory, and whoever writes has to wait.
+                return;
+            }
+            // A log with a hole is worse than a short one.
+            self.spill.clear();
+        }
         self.recent.drain(..moved.len());
         self.recent_first += moved.len() as u64;
         self.recent_bytes = left;
+        self.spill.trim(self.acknowledged.unwrap_or(u64::MAX));
+    }
+
+    fn has_room(&mut self) -> bool {
+        let Some(acknowledged) = self.acknowledged else { return true };
+        if !self.spills && self.recent_bytes > self.limits.memory_bytes {
+            self.spill_oldest();
+        }
+        if !self.spills && self.recent_bytes > self.limits.memory_bytes {
+            return false;
+        }
+        // As long as little is kept at all, it need not be looked at what of it is acknowledged.
+        let kept = self.spill.bytes() + self.recent_bytes as u64;
+        let most = self.limits.unacknowledged_bytes;
+        kept <= most || self.spill.bytes_after(acknowledged) + self.recent_bytes_after(acknowledged) <= most
+    }
+
+    fn recent_bytes_after(&self, seq: u64) -> u64 {
+        let from = (seq + 1).saturating_sub(self.recent_first) as usize;
+        if from == 0 {
+            return self.recent_bytes as u64;
+        }
+        self.recent.iter().skip(from).map(|frame| frame.len() as u64).sum()
     }
 
     fn read(&self, after: u64) -> Result<Batch, CursorError> {

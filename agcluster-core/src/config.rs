@@ -33,6 +33,7 @@ mod names;
 mod node;
 mod path;
 mod placeholder;
+mod policy;
 mod presets;
 mod problem;
 mod read;

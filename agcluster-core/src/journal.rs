@@ -194,7 +194,8 @@ impl Journal {
 
     async fn log(&self, session: &SessionId) -> Result<Arc<Log>> {
         let known = self.logs.read().unwrap_or_else(PoisonError::into_inner).get(session).cloned();
-        let log = known.unwrap_or_else(|| self.logs_mut(|logs| Arc::clone(logs.entry(session.clone()).or_default())));
+        let log = known
+            .unwrap_or_else(|| self.logs_mut(|logs| Arc::clone(logs.entry(session.clone()).or_default())));
         log.load(self.store.as_ref(), session).await?;
         Ok(log)
     }
@@ -203,6 +204,3 @@ impl Journal {
         change(&mut self.logs.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
-
-#[cfg(test)]
-mod tests;

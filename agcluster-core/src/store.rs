@@ -5,6 +5,8 @@
 
 mod change;
 mod error;
+mod memory;
+mod plan;
 mod retention;
 
 use std::fmt;
@@ -17,6 +19,7 @@ pub use change::{
     AuditRecord, Change, ConfigRecord, IdempotencyRecord, Subject, TranscriptChunk, TurnRecord, TurnState,
 };
 pub use error::{Result, StoreError};
+pub use memory::MemoryStore;
 pub use retention::Retention;
 
 use crate::journal::Record;
@@ -25,11 +28,17 @@ use crate::session::{Owner, SessionId, SessionRecord};
 /// Keeps what it is given. Used by one process at a time: a second one that opens the same store is refused.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + 'static {
-    /// Makes all changes in order, or none. When it answers, they survive a crash of this process. Making the same changes
-    /// again is success, so that a commit whose answer was lost can be repeated.
+    /// Makes all changes, or none. When it answers, they survive a crash of this process. Making the same changes again is
+    /// success, so that a commit whose answer was lost can be repeated.
+    ///
+    /// Changes of one thing are made in order. What the list itself undoes later (all of a session that it removes, a key, a
+    /// conversation) is not even looked at. Sessions are removed first and put next, so a list may hold a session's first
+    /// events before the session.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when a later try may work.
+    /// [`StoreError::Unavailable`] when a later try may work: whether the changes were made is not known.
+    /// [`StoreError::Broken`] when events would leave a gap, or when events, a turn, a conversation or a key are of a session
+    /// that is not there; [`StoreError::Conflict`] for a key that is another request's. In both cases nothing was made.
     async fn commit(&self, changes: &[Change]) -> Result<()>;
 
     /// Up to `limit` events of a session after a cursor, oldest first, and no more than about `max_bytes` of rendered JSON

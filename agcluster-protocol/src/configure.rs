@@ -29,6 +29,10 @@ pub struct Configure {
     /// one file are put together in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transcript: Vec<TranscriptFile>,
+    /// Whether events will be acknowledged with `POST /ack`. Then none is dropped before it is; else the oldest go when
+    /// there are too many.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub acknowledges: bool,
 }
 
 /// The body of `POST /restart-program`: end the running turn as failed with

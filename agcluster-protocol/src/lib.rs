@@ -17,8 +17,8 @@
 //! | `POST /settings` | [`Settings`] | 204 |
 //! | `POST /restart-program` | [`RestartProgram`] | [`Configured`] |
 //!
-//! No event is lost: the agent server keeps every event until it is acknowledged, in memory and then on disk up to a
-//! bound, and beyond that lets the agent program wait.
+//! To whom acknowledges events none is lost: the agent server keeps each until it is acknowledged, in memory and then on
+//! disk up to a bound, and beyond that lets the agent program wait.
 //!
 //! A refusal is a [`Problem`]. Unknown fields are ignored and unknown events are kept, so that either side may be
 //! the newer one; [`PROTOCOL_VERSION`] grows only when that is not enough.

@@ -14,8 +14,8 @@ pub struct Ack {
     pub seq: u64,
 }
 
-/// The answer of `GET /liveness`: one clock for each thing that may get stuck. All times are in milliseconds, on a clock
-/// that stands still while the agent server does.
+/// The answer of `GET /liveness`: one clock for each thing that may get stuck, in milliseconds. The clocks run on while the
+/// container is paused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Liveness {
     /// As in [`Health`](crate::Health): another name means another run of the agent server.

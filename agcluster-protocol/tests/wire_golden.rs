@@ -58,6 +58,7 @@ fn configure() -> Configure {
             path: ".claude/projects/-workspace/c.jsonl".into(),
             entries: vec![json!({"type": "user"})],
         }],
+        acknowledges: true,
     }
 }
 
@@ -93,8 +94,9 @@ fn everything_comes_back_as_it_went() {
 fn what_an_older_side_does_not_say_has_a_default() {
     let configure: Configure =
         serde_json::from_value(json!({"session": "s", "generation": 1, "driver": "scripted"})).unwrap();
-    assert_eq!(configure.transcript, []);
-    assert!(serde_json::to_value(&configure).unwrap().get("transcript").is_none());
+    assert_eq!((configure.transcript.len(), configure.acknowledges), (0, false));
+    let wire = serde_json::to_value(&configure).unwrap();
+    assert!(wire.get("transcript").is_none() && wire.get("acknowledges").is_none());
     let liveness: Liveness =
         serde_json::from_value(json!({"instance": "i", "phase": "unconfigured", "hologram": 1})).unwrap();
     assert_eq!((liveness.turn, liveness.events), (None, EventsLiveness::default()));

@@ -92,6 +92,7 @@ async fn busy(state: &Path) -> (ProcessProvider, Session, Vec<u32>) {
         }),
         resume: None,
         transcript: Vec::new(),
+        acknowledges: false,
     };
     let configuring = tokio::spawn(async move { client.configure(&configure).await });
     let pids = state.join("workspaces/agc-busy-ws/pids");

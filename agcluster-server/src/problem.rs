@@ -95,12 +95,21 @@ impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
         let (code, detail) = (error.code(), error.to_string());
         match error {
-            SessionError::NotFound(_) | SessionError::UnknownRequest(_) => {
+            SessionError::NotFound(_) | SessionError::UnknownTurn(_) | SessionError::UnknownRequest(_) => {
                 Self::new(StatusCode::NOT_FOUND, code, detail)
             }
             SessionError::Busy { .. } => Self::new(StatusCode::CONFLICT, code, detail).retry_after(1),
-            SessionError::Idle | SessionError::NotRunning { .. } | SessionError::Removed => {
-                Self::new(StatusCode::CONFLICT, code, detail)
+            SessionError::QueueFull(_) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).retry_after(5)
+            }
+            SessionError::Idle
+            | SessionError::CannotSteer
+            | SessionError::NotRunning { .. }
+            | SessionError::CredentialsRequired(_)
+            | SessionError::Removed => Self::new(StatusCode::CONFLICT, code, detail),
+            SessionError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail),
+            SessionError::Unreachable(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(5)
             }
             SessionError::UnknownProvider { .. } => Self::bad_request(code, detail),
             SessionError::Provider(error) => error.into(),
@@ -187,11 +196,11 @@ impl From<JournalError> for Problem {
                 Self { earliest: Some(earliest), ..Self::new(StatusCode::GONE, "cursor_expired", detail) }
             }
             JournalError::CursorInFuture { .. } => Self::bad_request("cursor_in_future", detail),
-            JournalError::UnknownSession(_) => Self::new(StatusCode::NOT_FOUND, "session_not_found", detail),
             _ => {
                 tracing::error!(%error, "the journal failed");
-                let detail = "events cannot be kept at the moment, so nothing is started: try again soon";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "journal_unavailable", detail).retry_after(5)
+                let detail =
+                    "the database does not work at the moment, so nothing is started: try again soon";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(5)
             }
         }
     }

@@ -144,7 +144,7 @@ impl Server {
 
 /// Sessions are kept in memory, so every container of this cluster that is there at the start is an orphan.
 async fn clean_up_after_earlier_run(sessions: Sessions) {
-    match sessions.destroy_orphans().await {
+    match sessions.destroy_orphans(std::time::Duration::ZERO).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(count, "removed containers that an earlier run left behind"),
         Err(error) => {

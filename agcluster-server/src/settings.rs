@@ -140,6 +140,7 @@ impl Settings {
             idle_timeout: seconds(self.session_idle_timeout),
             max_lifetime: seconds(self.session_max_lifetime),
             interval: Duration::from_secs(self.session_cleanup_interval),
+            ..IdlePolicy::default()
         }
     }
 

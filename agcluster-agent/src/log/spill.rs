@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ use super::frame;
 const SEGMENTS: u64 = 16;
 /// Bytes between two entries of a file's index.
 const INDEX_EVERY: u64 = 64 * 1024;
+
+/// The smallest file when nothing may be dropped, so that there are not too many of them.
+const LEAST_SEGMENT: u64 = 1024 * 1024;
 
 pub(super) struct Spill {
     directory: Option<PathBuf>,
@@ -44,50 +47,68 @@ pub(crate) struct SpilledRange {
 }
 
 impl Spill {
-    /// Keeps at most `most_bytes` in `directory`, or where temporary files go.
+    /// Keeps at most `most_bytes` in `directory`, or where temporary files go, and beyond that what must not be dropped.
     pub(super) fn new(directory: Option<PathBuf>, most_bytes: u64) -> Self {
         Self { directory, most_bytes, segments: VecDeque::new(), complained: false }
     }
 
-    /// Takes over frames that follow those it has. When they cannot be written, they and all before them are given up,
-    /// since a log with a hole is worse than a short one.
-    pub(super) fn push(&mut self, first: u64, frames: &[Bytes]) {
-        if let Err(error) = self.write(first, frames) {
-            if !self.complained {
-                tracing::warn!(%error, "events cannot be kept on disk: only the newest can be replayed");
+    /// Takes over frames that follow those it has. On an error it has taken none of them, and still has the others.
+    pub(super) fn push(&mut self, first: u64, frames: &[Bytes], pinned: bool) -> io::Result<()> {
+        let written = self.write(first, frames, pinned);
+        match &written {
+            Ok(()) => self.complained = false,
+            Err(error) if !self.complained => {
+                tracing::warn!(%error, "events cannot be kept on disk");
                 self.complained = true;
             }
-            self.segments.clear();
+            Err(_) => {}
         }
+        written
     }
 
-    fn write(&mut self, first: u64, frames: &[Bytes]) -> io::Result<()> {
-        let segment_bytes = (self.most_bytes / SEGMENTS).max(1);
-        if self.segments.back().is_none_or(|last| last.bytes >= segment_bytes) {
-            let file = match &self.directory {
-                Some(directory) => tempfile::tempfile_in(directory)?,
-                None => tempfile::tempfile()?,
-            };
-            self.segments.push_back(Segment {
-                file: Arc::new(file),
-                next_seq: first,
-                bytes: 0,
-                index: Vec::new(),
-            });
+    fn write(&mut self, first: u64, frames: &[Bytes], pinned: bool) -> io::Result<()> {
+        let least = if pinned { LEAST_SEGMENT } else { 1 };
+        let segment_bytes = (self.most_bytes / SEGMENTS).max(least);
+        if let Some(last) = self.segments.back_mut().filter(|last| last.bytes < segment_bytes) {
+            return last.append(frames);
         }
-        if let Some(last) = self.segments.back_mut() {
-            last.append(frames)?;
-        }
-        let mut total: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
-        while total > self.most_bytes
-            && let Some(oldest) = self.segments.pop_front()
-        {
-            total -= oldest.bytes;
-        }
+        let file = match &self.directory {
+            Some(directory) => tempfile::tempfile_in(directory)?,
+            None => tempfile::tempfile()?,
+        };
+        let mut segment = Segment { file: Arc::new(file), next_seq: first, bytes: 0, index: Vec::new() };
+        segment.append(frames)?;
+        self.segments.push_back(segment);
         Ok(())
     }
 
-    #[cfg(test)]
+    /// Drops the oldest frames while there are too many, but none after `droppable`.
+    pub(super) fn trim(&mut self, droppable: u64) {
+        let mut total = self.bytes();
+        while total > self.most_bytes
+            && let Some(oldest) =
+                self.segments.pop_front_if(|oldest| oldest.next_seq <= droppable.saturating_add(1))
+        {
+            total -= oldest.bytes;
+        }
+    }
+
+    /// Gives up everything.
+    pub(super) fn clear(&mut self) {
+        self.segments.clear();
+    }
+
+    /// The bytes of the frames after `seq`, and a little more.
+    pub(super) fn bytes_after(&self, seq: u64) -> u64 {
+        let after = self.segments.iter().filter(|segment| segment.next_seq > seq + 1);
+        after
+            .map(|segment| {
+                let entry = segment.index.partition_point(|(first, _)| *first <= seq + 1).checked_sub(1);
+                segment.bytes - entry.map_or(0, |entry| segment.index[entry].1)
+            })
+            .sum()
+    }
+
     pub(super) fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.bytes).sum()
     }
@@ -119,8 +140,8 @@ impl Segment {
             }
             buffer.extend_from_slice(frame);
         }
-        let mut file = self.file.as_ref();
-        file.write_all(&buffer)?;
+        // At its place, so that what a failed write has left behind is written over.
+        self.file.write_all_at(&buffer, self.bytes)?;
         self.index.append(&mut index);
         self.bytes += buffer.len() as u64;
         self.next_seq += frames.len() as u64;

@@ -1,4 +1,7 @@
+mod acknowledging;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use agcluster_protocol::EventBody;
 use agcluster_protocol::event::NoticeLevel;
@@ -92,7 +95,8 @@ async fn the_oldest_are_given_up_and_their_cursors_expire() {
 #[tokio::test]
 async fn without_a_disk_the_newest_are_kept() {
     let directory = Some("/nonexistent".into());
-    let limits = ReplayLimits { memory_bytes: 1_000, total_bytes: 1 << 30, directory };
+    let limits =
+        ReplayLimits { memory_bytes: 1_000, total_bytes: 1 << 30, directory, ..ReplayLimits::default() };
     let log = Arc::new(EventLog::new(limits));
     for _ in 0..100 {
         log.append(event(&"x".repeat(100)));

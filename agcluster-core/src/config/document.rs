@@ -12,11 +12,11 @@ use super::node::{Kind, Node};
 use super::path::{FieldPath, quoted};
 use super::problem::ConfigError;
 use super::read::{Field, Object, Reader};
-use super::{agents, mcp, names, placeholder, tools};
+use super::{agents, mcp, names, placeholder, policy, tools};
 use crate::provider::parse_size;
 
 /// The fields of a configuration.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 20] = [
     "id",
     "name",
     "description",
@@ -36,6 +36,7 @@ const FIELDS: [&str; 19] = [
     "updated_at",
     "image",
     "driver",
+    "session",
 ];
 
 const PERMISSION_MODES: [(&str, PermissionMode); 4] = [
@@ -110,6 +111,7 @@ fn config(reader: &mut Reader, object: &Object<'_>) -> AgentConfig {
         updated_at: object.get("updated_at").and_then(|field| timestamp(r, &field)),
         image: object.get("image").and_then(|field| reference(r, &field)),
         driver: object.get("driver").and_then(|field| r.word(&field, &DRIVERS)).unwrap_or(DriverKind::Claude),
+        session: object.get("session").map(|field| policy::read(r, &field)).unwrap_or_default(),
     };
     r.unknown(object, &FIELDS);
     agree(r, object, &config);

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::problem::{ConfigError, FieldProblem};
 use super::{document, wire, yaml};
+use crate::session::SessionPolicy;
 
 /// An agent configuration: what an agent is called, what it may do and how much it may use.
 ///
@@ -65,6 +66,10 @@ pub struct AgentConfig {
     pub image: Option<String>,
     /// Which agent program runs; `claude` when absent.
     pub driver: DriverKind,
+    /// What happens to a session that nobody needs and to a turn that gets nowhere, where this configuration knows better than
+    /// the server.
+    #[serde(skip_serializing_if = "SessionPolicy::is_default")]
+    pub session: SessionPolicy,
 }
 
 /// How much of a machine an agent may use. What is absent is the provider's default, never "no limit".

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use agcluster_protocol::{Configure, Configured, TOKEN_DIGEST_ENV, TranscriptFile};
+use agcluster_protocol::{Configure, Configured, Health, Phase, TOKEN_DIGEST_ENV, TranscriptFile};
 
 use super::lifecycle::changed;
 use super::session_handle::Along;
@@ -45,7 +45,7 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
         error = until_container_ends(provider.as_ref(), &container) => return Err(error),
     };
     let healthy_us = elapsed();
-    let configured = configured(session, &client, generation).await?;
+    let configured = configured(session, &client, &health, generation).await?;
     let timings = LaunchTimings { created_us, healthy_us, ready_us: elapsed() };
 
     warnings.extend(container.warnings);
@@ -113,10 +113,17 @@ pub(super) async fn client(
 }
 
 /// Gives the agent server its session, unless it has it already.
-async fn configured(session: &Session, client: &AgentClient, generation: u32) -> Result<Configured> {
-    let liveness = client.liveness().await?;
-    if let Some(configured) = liveness.configured.filter(|_| liveness.generation == Some(generation)) {
-        return Ok(configured);
+async fn configured(
+    session: &Session,
+    client: &AgentClient,
+    health: &Health,
+    generation: u32,
+) -> Result<Configured> {
+    if health.phase == Phase::Ready {
+        let liveness = client.liveness().await?;
+        if let Some(configured) = liveness.configured.filter(|_| liveness.generation == Some(generation)) {
+            return Ok(configured);
+        }
     }
     if let Some(missing) = session.missing_credentials() {
         return Err(SessionError::CredentialsRequired(missing));
@@ -135,6 +142,7 @@ async fn configured(session: &Session, client: &AgentClient, generation: u32) ->
         options: credentials.options.unwrap_or_else(|| session.agent.options.clone()),
         resume,
         transcript,
+        acknowledges: true,
     };
     Ok(client.configure(&configure).await?)
 }
@@ -142,7 +150,9 @@ async fn configured(session: &Session, client: &AgentClient, generation: u32) ->
 /// The conversation so far, as the vendor's program wrote it down.
 async fn transcript(session: &Session, conversation: &str) -> Result<Vec<TranscriptFile>> {
     let chunks = session.journal.store().transcript(&session.id).await?;
-    let size = |entries: &[serde_json::Value]| -> usize { entries.iter().map(|entry| entry.to_string().len()).sum() };
+    let size = |entries: &[serde_json::Value]| -> usize {
+        entries.iter().map(|entry| entry.to_string().len()).sum()
+    };
     let all: usize = chunks.iter().map(|chunk| size(&chunk.entries)).sum();
     let files = chunks.into_iter().map(|chunk| TranscriptFile { path: chunk.path, entries: chunk.entries });
     Ok(files.filter(|file| all <= TRANSCRIPT || file.path.contains(conversation)).collect())
@@ -189,4 +199,3 @@ pub(super) const FIRST_GENERATION: u32 = 1;
 fn of(session: &Session) -> ListFilter {
     ListFilter { cluster: Some(session.cluster.name.clone()), session: Some(session.id.to_string()) }
 }
-

@@ -18,13 +18,14 @@ pub(super) struct Credentials {
 impl Credentials {
     /// What is still needed to start the agent of this specification, in words.
     pub(super) fn missing(&self, agent: &AgentSpec, model_base_url: Option<&str>) -> Option<String> {
-        let key = (model_base_url.is_some() && self.api_key.is_none()).then(|| "the key of its model API".to_owned());
+        let key = (model_base_url.is_some() && self.api_key.is_none())
+            .then(|| "the key of its model API".to_owned());
         let servers = match &self.options {
             None => without_secrets(&agent.options).1,
             Some(_) => Vec::new(),
         };
         let servers = (!servers.is_empty())
-            .then(|| format!("the credentials of its MCP servers (mcp_env: {})", servers.join(", ")));
+            .then(|| format!("the credentials of its configuration ({})", servers.join(", ")));
         let missing: Vec<String> = key.into_iter().chain(servers).collect();
         (!missing.is_empty()).then(|| missing.join(" and "))
     }
@@ -36,10 +37,14 @@ impl Credentials {
     }
 }
 
-/// The options as they may be kept, and the names of the MCP servers that lost something by it.
+/// The options as they may be kept, and the names of what lost something by it.
 pub(super) fn without_secrets(options: &AgentOptions) -> (AgentOptions, Vec<String>) {
     let mut options = options.clone();
     let mut stripped = Vec::new();
+    if !options.env.is_empty() {
+        stripped.push("its environment".to_owned());
+        blank(&mut options.env);
+    }
     for (name, server) in &mut options.mcp_servers {
         let secrets = match server {
             McpServer::Stdio { env, .. } => env,
@@ -69,7 +74,10 @@ mod tests {
             args: vec!["-y".into()],
             env: BTreeMap::from([("TOKEN".to_owned(), Secret::new("hush-73"))]),
         };
-        AgentOptions { mcp_servers: BTreeMap::from([("files".to_owned(), server)]), ..AgentOptions::default() }
+        AgentOptions {
+            mcp_servers: BTreeMap::from([("files".to_owned(), server)]),
+            ..AgentOptions::default()
+        }
     }
 
     fn agent() -> AgentSpec {

@@ -109,6 +109,3 @@ impl Sessions {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

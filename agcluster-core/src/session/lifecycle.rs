@@ -39,7 +39,8 @@ impl Session {
     /// # Errors
     /// As [`restart`](Self::restart).
     pub(super) async fn wake(self: &Arc<Self>) -> Result<()> {
-        let asleep = |session: &Self| matches!(session.state.borrow().status, Status::Paused | Status::Sleeping);
+        let asleep =
+            |session: &Self| matches!(session.state.borrow().status, Status::Paused | Status::Sleeping);
         if !asleep(self) {
             return Ok(());
         }
@@ -101,7 +102,8 @@ impl Session {
             None => Err(SessionError::Removed),
             Some(Ok(())) => Ok(()),
             Some(Err(error)) => {
-                pump::fail_with(self, FailureReason::Other, format!("it could not be restarted: {error}")).await?;
+                pump::fail_with(self, FailureReason::Other, format!("it could not be restarted: {error}"))
+                    .await?;
                 Err(error)
             }
         }

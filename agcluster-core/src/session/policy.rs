@@ -29,6 +29,13 @@ pub struct SessionPolicy {
     pub max_turn: Option<u64>,
 }
 
+impl SessionPolicy {
+    /// Whether it says nothing.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What is done to an idle session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -70,7 +70,8 @@ impl Sessions {
         let reason = FailureReason::Other;
         let message = "it was never begun".to_owned();
         let outcome = agcluster_protocol::Outcome::Failed { reason, message };
-        let ends = lost.into_iter().map(|turn| Change::Turn(Box::new(super::turns::ended(turn, outcome.clone()))));
+        let ends =
+            lost.into_iter().map(|turn| Change::Turn(Box::new(super::turns::ended(turn, outcome.clone()))));
         self.inner.journal.commit(ends.collect(), Patience::Short).await?;
         Ok(progress)
     }
@@ -94,7 +95,11 @@ impl Sessions {
 
     async fn adopt_on(&self, name: String, sessions: Vec<Arc<Session>>) {
         let Ok((_, provider)) = self.inner.providers.get(Some(&name)) else {
-            tracing::error!(provider = name, count = sessions.len(), "sessions are on a provider that is not configured");
+            tracing::error!(
+                provider = name,
+                count = sessions.len(),
+                "sessions are on a provider that is not configured"
+            );
             return;
         };
         let Some(mut containers) = self.containers(&name, provider.as_ref()).await else { return };
@@ -144,7 +149,7 @@ impl Sessions {
                 Ok(())
             }
             Status::Running => adopt_running(session, containers).await,
-            Status::Paused if own(session, containers).is_none() => {
+            Status::Paused if own(session, &containers).is_none() => {
                 pump::fail_with(session, FailureReason::ContainerLost, pump::GONE.to_owned()).await
             }
             Status::Sleeping => {
@@ -224,11 +229,12 @@ impl Orphans {
 }
 
 /// The container of the session's present generation.
-fn own(session: &Session, containers: Vec<Container>) -> Option<Container> {
+fn own(session: &Session, containers: &[Container]) -> Option<Container> {
     let generation = session.state.borrow().generation;
-    containers.into_iter().find(|container| {
+    let live = |container: &&Container| {
         container.labels.generation == generation && container.state != ContainerState::Remains
-    })
+    };
+    containers.iter().find(live).cloned()
 }
 
 async fn adopt_running(session: &Arc<Session>, containers: Vec<Container>) -> Result<()> {
@@ -237,7 +243,7 @@ async fn adopt_running(session: &Arc<Session>, containers: Vec<Container>) -> Re
     if !session.is_running() || session.client.borrow().is_some() {
         return Ok(());
     }
-    let Some(mut container) = own(session, containers) else {
+    let Some(mut container) = own(session, &containers) else {
         return pump::fail_with(session, FailureReason::ContainerLost, pump::GONE.to_owned()).await;
     };
     if let Some(reason) = pump::end_of(&container) {
@@ -285,7 +291,12 @@ async fn finish_start(sessions: Sessions, session: Arc<Session>) {
             None | Some(Ok(())) => return,
             Some(Err(SessionError::CredentialsRequired(missing))) => {
                 tracing::info!(session = %session.id, missing, "a launch that was cut off waits for its owner");
-                if session.cancel.run_until_cancelled(credentials.changed()).await.is_none_or(|news| news.is_err()) {
+                if session
+                    .cancel
+                    .run_until_cancelled(credentials.changed())
+                    .await
+                    .is_none_or(|news| news.is_err())
+                {
                     return;
                 }
             }

@@ -12,17 +12,19 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::bring_up::{FIRST_GENERATION, bring_up, destroy_all, detach};
-use super::lifecycle::changed;
 use super::credentials::{Credentials, without_secrets};
+use super::lifecycle::changed;
 use super::session_handle::{Along, Cluster, Place};
 use super::{
-    AgentId, AgentSpec, Launch, Owner, Progress, Result, Session, SessionError, SessionId, SessionRecord, State,
-    Status,
+    AgentId, AgentSpec, Launch, Owner, Progress, Result, Session, SessionError, SessionId, SessionRecord,
+    State, Status,
 };
 use crate::agent::TokenKey;
 use crate::journal::{Entry, Journal, Patience};
 use crate::provider::{ContainerProvider, DestroyOptions, ProviderSet};
-use crate::store::{AuditRecord, Change, IdempotencyRecord, MemoryStore, Retention, Store, Subject, TurnRecord};
+use crate::store::{
+    AuditRecord, Change, IdempotencyRecord, MemoryStore, Retention, Store, Subject, TurnRecord,
+};
 
 /// How many sessions are removed at a time when all are.
 const REMOVALS: usize = 16;
@@ -368,7 +370,9 @@ impl Sessions {
         tokio::spawn(async move {
             journal.close(&id, LAST_READERS).await;
             journal.forget(&id);
-            if let Err(error) = journal.commit(vec![Change::RemoveSession(id.clone())], Patience::Endless).await {
+            if let Err(error) =
+                journal.commit(vec![Change::RemoveSession(id.clone())], Patience::Endless).await
+            {
                 tracing::error!(session = %id, %error, "a session's journal could not be removed");
             }
         });
@@ -404,7 +408,10 @@ impl Sessions {
         self.inner.shutdown.cancelled().await;
     }
 
-    pub(super) fn sessions_mut<T>(&self, change: impl FnOnce(&mut HashMap<SessionId, Arc<Session>>) -> T) -> T {
+    pub(super) fn sessions_mut<T>(
+        &self,
+        change: impl FnOnce(&mut HashMap<SessionId, Arc<Session>>) -> T,
+    ) -> T {
         change(&mut self.inner.sessions.write().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -344,7 +344,8 @@ impl Session {
             Patience::Endless => self.changing.lock().await,
             Patience::Short => {
                 let waiting = tokio::time::timeout(STORE, self.changing.lock()).await;
-                waiting.map_err(|_| StoreError::Unavailable("earlier changes still wait for it".to_owned()))?
+                waiting
+                    .map_err(|_| StoreError::Unavailable("earlier changes still wait for it".to_owned()))?
             }
         };
         let mut state = self.state.borrow().clone();
@@ -368,7 +369,9 @@ impl Session {
         match attached {
             Ok(Ok(client)) => client.clone().ok_or(SessionError::Removed),
             Ok(Err(_)) => Err(SessionError::Removed),
-            Err(_) => Err(SessionError::Unreachable("its agent server has not been found again yet".to_owned())),
+            Err(_) => {
+                Err(SessionError::Unreachable("its agent server has not been found again yet".to_owned()))
+            }
         }
     }
 }

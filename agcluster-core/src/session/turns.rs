@@ -4,8 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agcluster_protocol::{EventBody, FailureReason, Outcome, PromptBlock, PromptId, Query, Steer, TurnEnd, TurnId, codes};
-use futures::StreamExt;
+use agcluster_protocol::{
+    EventBody, FailureReason, Outcome, PromptBlock, PromptId, Query, Steer, TurnEnd, TurnId, codes,
+};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
@@ -152,7 +155,11 @@ impl Session {
     }
 
     /// Writes down that a turn begins. From then on it is the session's one running turn.
-    async fn take_place(self: &Arc<Self>, record: TurnRecord, idempotency: Option<&Idempotency>) -> Result<()> {
+    async fn take_place(
+        self: &Arc<Self>,
+        record: TurnRecord,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<()> {
         let changes = self.intent(&record, idempotency);
         let id = record.id;
         let taken = self.change(Patience::Short, |state| {
@@ -243,25 +250,29 @@ impl Session {
     }
 
     /// As [`deliver`](Self::deliver), for a turn whose client has its answer already: a refusal ends the turn.
-    pub(super) async fn deliver_later(self: Arc<Self>, turn: TurnId) {
-        let mut pause = FIRST_PAUSE;
-        while self.state.borrow().turn == Some(turn) {
-            match self.hand_over(turn).await {
-                Ok(()) => return,
-                Err(error) if is_undecided(&error) || matches!(error, SessionError::Busy { .. }) => {
-                    if self.cancel.run_until_cancelled(sleep(pause)).await.is_none() {
+    pub(super) fn deliver_later(self: Arc<Self>, turn: TurnId) -> BoxFuture<'static, ()> {
+        let deliver = async move {
+            let mut pause = FIRST_PAUSE;
+            while self.state.borrow().turn == Some(turn) {
+                match self.hand_over(turn).await {
+                    Ok(()) => return,
+                    Err(error) if is_undecided(&error) || matches!(error, SessionError::Busy { .. }) => {
+                        if self.cancel.run_until_cancelled(sleep(pause)).await.is_none() {
+                            return;
+                        }
+                        pause = (pause * 2).min(LONGEST_PAUSE);
+                    }
+                    Err(error) => {
+                        let reason = FailureReason::AgentError;
+                        self.end_current(turn, reason, &format!("the agent server refused it: {error}"))
+                            .await;
+                        self.start_next().await;
                         return;
                     }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                Err(error) => {
-                    let reason = FailureReason::AgentError;
-                    self.end_current(turn, reason, &format!("the agent server refused it: {error}")).await;
-                    self.start_next().await;
-                    return;
                 }
             }
-        }
+        };
+        deliver.boxed()
     }
 
     async fn hand_over(&self, turn: TurnId) -> Result<()> {
@@ -312,7 +323,9 @@ impl Session {
         let ended = ended(record, Outcome::Interrupted);
         let event = EventBody::TurnEnded(TurnEnd::bare(Outcome::Interrupted));
         let entry = Entry::own(self.state.borrow().generation, Some(turn), event);
-        self.journal.append(&self.id, vec![entry], vec![Change::Turn(Box::new(ended))], Patience::Endless).await?;
+        self.journal
+            .append(&self.id, vec![entry], vec![Change::Turn(Box::new(ended))], Patience::Endless)
+            .await?;
         Ok(true)
     }
 

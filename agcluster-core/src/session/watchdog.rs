@@ -59,10 +59,11 @@ pub(super) struct Said {
 impl Sessions {
     /// Looks at every running turn, once.
     pub async fn watch(&self, policy: &WatchdogPolicy) {
-        let looks = self.list().into_iter().filter(|session| session.state.borrow().turn.is_some()).map(|session| {
-            let policy = *policy;
-            tokio::spawn(async move { session.watch(&policy).await })
-        });
+        let looks =
+            self.list().into_iter().filter(|session| session.state.borrow().turn.is_some()).map(|session| {
+                let policy = *policy;
+                tokio::spawn(async move { session.watch(&policy).await })
+            });
         futures::future::join_all(looks).await;
     }
 
@@ -121,9 +122,10 @@ impl Session {
         let container = self.state.borrow().container.clone();
         let (on, detail) = match (container, self.provider()) {
             (Some(id), Ok(provider)) => match provider.inspect(&id).await {
-                Ok(container) if container.state == ContainerState::Running => {
-                    (StuckOn::AgentServer, "its container runs, but the agent server does not answer".to_owned())
-                }
+                Ok(container) if container.state == ContainerState::Running => (
+                    StuckOn::AgentServer,
+                    "its container runs, but the agent server does not answer".to_owned(),
+                ),
                 Ok(container) => (StuckOn::Provider, format!("its container is {:?}", container.state)),
                 Err(error) => (StuckOn::Provider, error.to_string()),
             },
@@ -164,10 +166,15 @@ fn inside(liveness: &Liveness, patience: Duration) -> Option<Diagnosis> {
     if silent < patience || !liveness.asked.is_empty() {
         return None;
     }
-    let diagnosis = |on, silent_ms, detail| Some(Diagnosis { on, silent: Duration::from_millis(silent_ms), detail });
+    let diagnosis =
+        |on, silent_ms, detail| Some(Diagnosis { on, silent: Duration::from_millis(silent_ms), detail });
     if let Some(program) = liveness.program.as_ref().filter(|program| !program.running) {
         let why = program.problem.clone().unwrap_or_else(|| "it is being started".to_owned());
-        return diagnosis(StuckOn::AgentProgram, turn.silent_ms, format!("the agent program does not run: {why}"));
+        return diagnosis(
+            StuckOn::AgentProgram,
+            turn.silent_ms,
+            format!("the agent program does not run: {why}"),
+        );
     }
     if let Some(tool) = liveness.tools.first() {
         let detail = format!("the tool {} has run for {} s", tool.name, tool.running_ms / 1000);

@@ -38,7 +38,8 @@ pub enum Change {
     },
     /// Forgets the conversation of a session.
     ClearTranscript(SessionId),
-    /// Notes what a request began.
+    /// Notes what a request began. Where the owner's key is there already and began something else, the whole commit fails
+    /// with [`StoreError::Conflict`](super::StoreError::Conflict).
     Idempotency(IdempotencyRecord),
     /// Forgets what a request began, when that came to nothing.
     RemoveIdempotency {
@@ -56,7 +57,7 @@ pub enum Change {
         /// Its id.
         id: String,
     },
-    /// Notes what was done.
+    /// Notes what was done. A row that is there already, with the same time and all, is left out.
     Audit(AuditRecord),
     /// Sets a value of the installation's own.
     Meta {
@@ -105,6 +106,13 @@ pub enum TurnState {
     Running,
     /// Over.
     Ended,
+}
+
+impl TurnState {
+    /// Whether the turn has not ended.
+    pub fn is_open(self) -> bool {
+        self != Self::Ended
+    }
 }
 
 /// A piece of a conversation as the vendor's program writes it down.

@@ -1,5 +1,7 @@
 //! Why a store did not do what it was asked.
 
+use crate::session::Owner;
+
 /// What a store's method answers.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -26,6 +28,14 @@ pub enum StoreError {
     /// What it was told to open cannot be opened.
     #[error("{0}")]
     Open(String),
+    /// The key of a request is another request's already. Nothing of the commit was made.
+    #[error("this idempotency key was used for another request")]
+    Conflict {
+        /// Whose key.
+        owner: Owner,
+        /// The key.
+        key: String,
+    },
     /// What it holds cannot be read, or what it was given cannot be kept: no later try will work.
     #[error("the store is damaged or was misused: {0}")]
     Broken(String),

@@ -29,6 +29,7 @@ impl Agent {
             model_access: None,
             resume: None,
             transcript: Vec::new(),
+            acknowledges: false,
         };
         let ready = start(&configure, recorder.clone());
         let (orders, taken) = mpsc::channel(16);

@@ -62,6 +62,7 @@ impl Running {
             }),
             resume: None,
             transcript: Vec::new(),
+            acknowledges: false,
         };
         let script = format!("{PRELUDE}\n{script}");
         configure.options.env.insert("SCRIPT".to_owned(), Secret::new(script));
