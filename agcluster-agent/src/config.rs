@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use crate::TokenDigest;
 
+/// The longest wait between two starts of a program.
+const LONGEST_RESTART_DELAY: Duration = Duration::from_secs(60);
+
 /// What an agent server is made with. Make one with [`ServerConfig::new`] and change what shall be different.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -32,6 +35,11 @@ pub struct ServerConfig {
     pub start_timeout: Duration,
     /// The longest a program may take to end a turn that was interrupted, before it is killed. Default 10 seconds.
     pub interrupt_timeout: Duration,
+    /// How often a program may end, or fail to start, in a row before it is no longer started again by itself. Default 5.
+    pub restart_tries: u32,
+    /// How long is waited before the second start in a row; each further wait is twice as long, up to a minute. Default
+    /// 250 milliseconds.
+    pub restart_delay: Duration,
     /// The longest a program may take to end when it is told to, before it is killed. Default 3 seconds.
     pub stop_timeout: Duration,
 }
@@ -50,7 +58,23 @@ impl ServerConfig {
             heartbeat: Duration::from_secs(15),
             start_timeout: Duration::from_secs(60),
             interrupt_timeout: Duration::from_secs(10),
+            restart_tries: 5,
+            restart_delay: Duration::from_millis(250),
             stop_timeout: Duration::from_secs(3),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// How long to wait before a program is started again that has ended so often in a row; nothing when it is not.
+    pub(crate) fn restart_after(&self, deaths: u32) -> Option<Duration> {
+        match deaths {
+            _ if deaths >= self.restart_tries => None,
+            0 | 1 => Some(Duration::ZERO),
+            _ => {
+                let factor = 2_u32.saturating_pow(deaths - 2);
+                Some(self.restart_delay.saturating_mul(factor).min(LONGEST_RESTART_DELAY))
+            }
         }
     }
 }

@@ -8,14 +8,17 @@ mod scripted;
 
 use std::sync::Arc;
 
-use agcluster_protocol::{Answer, Configure, DriverKind, Problem, PromptBlock, Settings, TurnId, codes};
+use agcluster_protocol::{
+    Answer, Configure, DriverKind, Problem, PromptBlock, PromptId, Settings, TurnId, codes,
+};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::ServerConfig;
 use crate::program::ProcessTree;
-use crate::recorder::Recorder;
+use crate::recorder::{NotAdded, Recorder};
+use crate::vitals::Vitals;
 
 /// Orders that may wait for a driver.
 pub(crate) const ORDERS: usize = 16;
@@ -25,6 +28,15 @@ pub(crate) const ORDERS: usize = 16;
 pub(crate) enum Order {
     /// A client's turn has begun: hand the prompt over.
     Prompt { turn: TurnId, prompt: Vec<PromptBlock> },
+    /// Add a prompt to this turn, and answer with the cursor before the event that tells it.
+    Steer {
+        turn: TurnId,
+        id: PromptId,
+        prompt: Vec<PromptBlock>,
+        done: oneshot::Sender<Result<u64, DriverError>>,
+    },
+    /// End the agent program with its turn and start it again; answer when it is ready.
+    Restart { done: oneshot::Sender<Result<(), DriverError>> },
     /// End this turn.
     Interrupt { turn: TurnId },
     /// Pass on the answer to a request that is asked.
@@ -68,6 +80,7 @@ pub(crate) struct Ready {
     /// The vendor's id of the conversation.
     pub(crate) conversation: Option<String>,
     pub(crate) driver: Box<dyn Driver>,
+    pub(crate) vitals: Arc<Vitals>,
 }
 
 /// Why a driver did not do as it was told.
@@ -85,6 +98,12 @@ pub(crate) enum DriverError {
     /// What was asked makes no sense to this driver.
     #[error("{0}")]
     Invalid(String),
+    /// The turn does not run.
+    #[error("this turn does not run: start a new one")]
+    NotRunning,
+    /// The driver cannot.
+    #[error("{0}")]
+    Unsupported(String),
     /// The request is no longer asked.
     #[error("no request with this id waits for an answer")]
     UnknownRequest,
@@ -102,9 +121,32 @@ impl From<DriverError> for Problem {
             DriverError::Timeout(_) => codes::AGENT_TIMEOUT,
             DriverError::Invalid(_) => codes::INVALID_REQUEST,
             DriverError::UnknownRequest => codes::UNKNOWN_REQUEST,
+            DriverError::NotRunning => codes::IDLE,
+            DriverError::Unsupported(_) => codes::UNSUPPORTED,
         };
         Self { code: code.to_owned(), detail: error.to_string() }
     }
+}
+
+impl From<NotAdded> for DriverError {
+    fn from(refused: NotAdded) -> Self {
+        match refused {
+            NotAdded::NotRunning => Self::NotRunning,
+            NotAdded::NotTheClients => Self::Unsupported(
+                "a turn that the agent began by itself takes no prompts: wait for its end".to_owned(),
+            ),
+        }
+    }
+}
+
+/// Why a turn failed whose program was started again by order.
+const RESTARTED: &str = "the agent program was started again, because that was asked for";
+
+/// Why a program is not started again by itself.
+fn too_many_deaths(deaths: u32, why: &str) -> String {
+    format!(
+        "the agent program ended {deaths} times in a row and is not started again by itself ({why}): the next prompt tries again"
+    )
 }
 
 /// Starts the agent that a configuration asks for, and waits until it is ready. Dropping the future ends what was
@@ -116,7 +158,7 @@ pub(crate) async fn start(
     recorder: Recorder,
 ) -> Result<Ready, DriverError> {
     match configure.driver {
-        DriverKind::Scripted => Ok(scripted::start(&configure, recorder)),
+        DriverKind::Scripted => scripted::start(&config, configure, recorder),
         DriverKind::Claude => claude::start(config, tree, configure, recorder).await,
     }
 }

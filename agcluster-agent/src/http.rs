@@ -21,6 +21,10 @@ use refusal::Refusal;
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let guarded = Router::new()
         .route(paths::CONFIGURE, post(routes::configure))
+        .route(paths::LIVENESS, get(routes::liveness))
+        .route(paths::ACK, post(routes::ack))
+        .route(paths::STEER, post(routes::steer))
+        .route(paths::RESTART_PROGRAM, post(routes::restart_program))
         .route(paths::QUERY, post(routes::query))
         .route(paths::EVENTS, get(routes::events))
         .route(paths::INTERRUPT, post(routes::interrupt))

@@ -27,6 +27,7 @@ mod recorder;
 mod server;
 mod session;
 mod token;
+mod vitals;
 
 pub use config::{AgentUser, Programs, ReplayLimits, ServerConfig};
 pub use server::AgentServer;

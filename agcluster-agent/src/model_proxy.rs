@@ -21,12 +21,14 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
+use futures::StreamExt;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::TokenDigest;
 use crate::driver::DriverError;
+use crate::vitals::{ModelClock, OpenCall};
 
 /// The way to the model.
 #[async_trait]
@@ -49,6 +51,7 @@ pub(crate) struct RouteError(String);
 pub(crate) struct ModelProxy {
     address: SocketAddr,
     token: Arc<Mutex<Option<TokenDigest>>>,
+    clock: Arc<ModelClock>,
     _close: DropGuard,
 }
 
@@ -56,6 +59,7 @@ pub(crate) struct ModelProxy {
 struct Shared {
     token: Arc<Mutex<Option<TokenDigest>>>,
     route: Arc<dyn ModelRoute>,
+    clock: Arc<ModelClock>,
 }
 
 impl ModelProxy {
@@ -71,7 +75,8 @@ impl ModelProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let token = Arc::new(Mutex::new(None));
-        let shared = Shared { token: token.clone(), route };
+        let clock = ModelClock::new();
+        let shared = Shared { token: token.clone(), route, clock: clock.clone() };
         let router = Router::new().fallback(forward).with_state(shared);
         let listener = listener.tap_io(|stream| {
             if let Err(error) = stream.set_nodelay(true) {
@@ -86,7 +91,12 @@ impl ModelProxy {
                 tracing::error!(%error, "the port to the model broke off");
             }
         });
-        Ok(Self { address, token, _close: close.drop_guard() })
+        Ok(Self { address, token, clock, _close: close.drop_guard() })
+    }
+
+    /// The clock of the calls that go through.
+    pub(crate) fn clock(&self) -> Arc<ModelClock> {
+        self.clock.clone()
     }
 
     /// What the agent program needs as its base URL.
@@ -117,18 +127,28 @@ async fn forward(State(shared): State<Shared>, mut request: Request) -> Response
         );
     }
     headers::strip(request.headers_mut());
+    let call = shared.clock.open();
+    let clock = shared.clock.clone();
+    let request =
+        request.map(|body| Body::from_stream(body.into_data_stream().inspect(move |_| clock.beat())));
     let (method, path, since) = (request.method().clone(), request.uri().path().to_owned(), Instant::now());
     match shared.route.send(request).await {
         Ok(response) => {
             let milliseconds = since.elapsed().as_millis();
             tracing::debug!(%method, path, status = response.status().as_u16(), milliseconds, "model call");
-            response
+            call.beat();
+            response.map(|body| watched(body, call))
         }
         Err(error) => {
             tracing::warn!(%method, path, %error, "model call failed");
             vendor_error(StatusCode::BAD_GATEWAY, UNREACHABLE, &error.to_string())
         }
     }
+}
+
+/// The body, whose call is under way until it has been read or nobody wants it any more.
+fn watched(body: Body, call: OpenCall) -> Body {
+    Body::from_stream(body.into_data_stream().inspect(move |_| call.beat()))
 }
 
 /// An error in the shape that the vendor's clients expect.

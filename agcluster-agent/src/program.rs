@@ -1,6 +1,7 @@
 //! An agent program: a child process that is spoken to in lines.
 
 mod exit;
+mod heard;
 mod lines;
 mod stderr;
 mod tree;
@@ -23,6 +24,8 @@ pub(crate) use exit::Exit;
 pub(crate) use tree::ProcessTree;
 
 use crate::AgentUser;
+use crate::vitals::Pulse;
+use heard::Heard;
 use lines::{Line, Lines};
 use stderr::Tail;
 
@@ -39,6 +42,8 @@ pub(crate) struct Launch {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) directory: PathBuf,
     pub(crate) user: Option<AgentUser>,
+    /// Beats with its output.
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 /// What comes from a program.
@@ -87,6 +92,7 @@ impl Program {
         let (lines, output) = mpsc::channel(WAITING_LINES);
         tokio::spawn(write(stdin, to_write));
         let tail = Tail::follow(stderr);
+        let stdout = Heard::new(stdout, launch.pulse);
         tokio::spawn(read(child, stdout, tail, lines, tree.clone(), pid));
         Ok(Self { pid, input: Some(input), output, tree })
     }
@@ -151,7 +157,7 @@ async fn write(mut stdin: ChildStdin, mut lines: mpsc::Receiver<Bytes>) {
 /// Passes the lines on until the program has ended and its output is closed, then tells of the end.
 async fn read(
     mut child: Child,
-    stdout: ChildStdout,
+    stdout: Heard<ChildStdout>,
     tail: Tail,
     lines: mpsc::Sender<FromProgram>,
     tree: Arc<ProcessTree>,

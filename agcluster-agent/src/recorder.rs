@@ -10,7 +10,9 @@ mod turns;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use agcluster_protocol::event::{Resolution, TurnOrigin};
-use agcluster_protocol::{Event, EventBody, Outcome, PromptBlock, TurnEnd, TurnId};
+use agcluster_protocol::{
+    Event, EventBody, Outcome, PromptBlock, PromptId, ToolLiveness, TurnEnd, TurnId, TurnLiveness,
+};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -40,6 +42,22 @@ pub(crate) enum NotBegun {
     Busy,
     /// No turn begins any more.
     Closed,
+}
+
+/// Why a prompt cannot be added to a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotAdded {
+    /// The turn does not run.
+    NotRunning,
+    /// It is one of the agent's own.
+    NotTheClients,
+}
+
+/// What of the turns may get stuck.
+pub(crate) struct Liveness {
+    pub(crate) turn: Option<TurnLiveness>,
+    pub(crate) tools: Vec<ToolLiveness>,
+    pub(crate) asked: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -85,11 +103,59 @@ impl Recorder {
         turn
     }
 
+    /// Adds a prompt to a client's turn that runs. A prompt that is known already is not added again: the cursor before the
+    /// event that told of it comes back, with false.
+    pub(crate) fn add(
+        &self,
+        turn: TurnId,
+        id: PromptId,
+        prompt: Vec<PromptBlock>,
+    ) -> Result<(u64, bool), NotAdded> {
+        let mut turns = self.lock();
+        if let Some(after) = turns.added(id) {
+            return Ok((after, false));
+        }
+        if !turns.is_open(turn) {
+            return Err(NotAdded::NotRunning);
+        }
+        if !turns.is_clients(turn) {
+            return Err(NotAdded::NotTheClients);
+        }
+        let after = self.log.newest();
+        turns.add(id, after);
+        turns.heard(turn);
+        self.append(Some(turn), EventBody::PromptAdded { id, prompt }.into());
+        Ok((after, true))
+    }
+
+    /// The cursor before the event that told of an added prompt, if it is known.
+    pub(crate) fn added(&self, id: PromptId) -> Option<u64> {
+        self.lock().added(id)
+    }
+
+    /// Waits while more is kept than may be. Whoever records much waits for it before taking on more.
+    pub(crate) async fn room(&self) {
+        self.log.room().await;
+    }
+
+    pub(crate) fn liveness(&self) -> Liveness {
+        let turns = self.lock();
+        Liveness { turn: turns.liveness(), tools: turns.tools(), asked: turns.asked() }
+    }
+
+    /// The vendor's id of the conversation, as last recorded.
+    pub(crate) fn conversation(&self) -> Option<String> {
+        self.lock().conversation.clone()
+    }
+
     /// Records something. The turn is left off when it is not open (any more); an end of a turn goes the way of
     /// [`Recorder::end`].
     pub(crate) fn record(&self, turn: Option<TurnId>, entry: Entry) {
         let mut turns = self.lock();
         let turn = turn.filter(|turn| turns.is_open(*turn));
+        if let Some(turn) = turn {
+            turns.heard(turn);
+        }
         match &entry.body {
             EventBody::TurnEnded(_) => {
                 if let Some(turn) = turn {
@@ -101,6 +167,11 @@ impl Recorder {
             EventBody::QuestionAsked { request_id, .. } => turns.ask(turn, request_id),
             // Answered and withdrawn at once: the first counts.
             EventBody::RequestResolved { request_id, .. } if !turns.resolve(request_id) => return,
+            EventBody::ToolCall { call_id, name, .. } => turns.tool_runs(turn, call_id, name),
+            EventBody::ToolResult { call_id, .. } => turns.tool_is_done(call_id),
+            EventBody::AgentReady { conversation, .. } | EventBody::ConversationChanged { conversation } => {
+                turns.conversation = Some(conversation.clone());
+            }
             _ => {}
         }
         self.append(turn, entry);

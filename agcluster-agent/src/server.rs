@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use agcluster_protocol::{Configure, Configured, Health, PROTOCOL_VERSION, Phase, Problem, codes};
+use agcluster_protocol::{
+    Ack, Configure, Configured, Health, Liveness, PROTOCOL_VERSION, Phase, Problem, RestartProgram, codes,
+};
 use axum::Router;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -12,8 +14,11 @@ use tokio_util::task::TaskTracker;
 use crate::log::{CursorError, EventLog, Follower, TurnMark};
 use crate::program::ProcessTree;
 use crate::recorder::Recorder;
-use crate::session::{Session, problem};
+use crate::session::{Session, check_generation, problem};
 use crate::{ServerConfig, driver, http};
+
+/// What a restart of the program may take beyond its start and its end.
+const RESTART_MARGIN: Duration = Duration::from_secs(10);
 
 /// An agent server. Clones are the same server. It must be used within a tokio runtime.
 #[derive(Clone)]
@@ -98,19 +103,49 @@ impl Shared {
 
     pub(crate) fn health(&self) -> Health {
         let state = self.state();
-        let phase = match state.configuring.as_ref().map(|configuring| configuring.outcome.borrow().clone()) {
-            None => Phase::Unconfigured,
-            Some(None) => Phase::Starting,
-            Some(Some(Ok(_))) => Phase::Ready,
-            Some(Some(Err(_))) => Phase::Failed,
-        };
         Health {
             protocol: PROTOCOL_VERSION,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instance: self.instance.clone(),
-            phase,
+            phase: state.phase(),
             generation: state.configuring.as_ref().map(|configuring| configuring.generation),
         }
+    }
+
+    pub(crate) fn liveness(&self) -> Liveness {
+        let state = self.state();
+        let events = self.log.liveness();
+        let configuring = state.configuring.as_ref();
+        let recorded = state.session.as_ref().map(|session| session.recorder().liveness());
+        let (turn, tools, asked) =
+            recorded.map(|recorded| (recorded.turn, recorded.tools, recorded.asked)).unwrap_or_default();
+        Liveness {
+            instance: self.instance.clone(),
+            phase: state.phase(),
+            generation: configuring.map(|configuring| configuring.generation),
+            session: configuring.map(|configuring| configuring.session.clone()),
+            configured: state.configured(events.newest),
+            turn,
+            program: state.session.as_ref().map(|session| session.vitals().program()),
+            model: state.session.as_ref().and_then(|session| session.vitals().model()),
+            tools,
+            asked,
+            events,
+        }
+    }
+
+    /// Takes note of what is in safe keeping.
+    pub(crate) fn acknowledge(&self, ack: Ack) -> Result<(), Problem> {
+        let generation = self.state().configuring.as_ref().map(|configuring| configuring.generation);
+        check_generation(generation.ok_or_else(not_configured)?, ack.generation)?;
+        self.log.acknowledge(ack.seq).map_err(|error| problem(codes::CURSOR_IN_FUTURE, error.to_string()))
+    }
+
+    /// Has the agent program started again and waits until it is ready. It goes on when the caller goes away.
+    pub(crate) async fn restart_program(&self, restart: RestartProgram) -> Result<Configured, Problem> {
+        let limit = self.config.start_timeout + self.config.stop_timeout + RESTART_MARGIN;
+        self.session()?.restart(restart.generation, limit).await?;
+        self.state().configured(self.log.newest()).ok_or_else(not_configured)
     }
 
     /// Takes a configuration and waits until its agent is ready. The start goes on when the caller goes away: a repeated
@@ -157,6 +192,9 @@ impl Shared {
 
     async fn start(&self, configure: Configure) -> Result<Configured, Problem> {
         let generation = configure.generation;
+        if configure.acknowledges {
+            self.log.keep_until_acknowledged();
+        }
         let recorder = Recorder::new(self.log.clone(), generation);
         let tree = self.tree.get_or_init(|| ProcessTree::new(self.config.own_process));
         let start = driver::start(self.config.clone(), tree.clone(), configure, recorder.clone());
@@ -164,15 +202,16 @@ impl Shared {
             ready = start => ready?,
             () = self.closing.cancelled() => return Err(closing()),
         };
-        let session = Session::new(generation, recorder, ready.driver);
+        let (agent, conversation) = (ready.agent.clone(), ready.conversation.clone());
+        let session = Session::new(generation, recorder, ready);
         self.state().session = Some(Arc::new(session));
-        Ok(Configured { agent: ready.agent, conversation: ready.conversation, last_seq: self.log.newest() })
+        Ok(Configured { agent, conversation, last_seq: self.log.newest() })
     }
 
     /// The session, once it is configured.
     pub(crate) fn session(&self) -> Result<Arc<Session>, Problem> {
         let session = self.state().session.clone();
-        session.ok_or_else(|| problem(codes::NOT_CONFIGURED, "configure the agent server first"))
+        session.ok_or_else(not_configured)
     }
 
     /// Reads the log after a cursor, to the end of a turn where one is given.
@@ -183,6 +222,33 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    fn phase(&self) -> Phase {
+        match self.configuring.as_ref().map(|configuring| configuring.outcome.borrow().clone()) {
+            None => Phase::Unconfigured,
+            Some(None) => Phase::Starting,
+            Some(Some(Ok(_))) if self.has_given_up() => Phase::Failed,
+            Some(Some(Ok(_))) => Phase::Ready,
+            Some(Some(Err(_))) => Phase::Failed,
+        }
+    }
+
+    fn has_given_up(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.vitals().problem().is_some())
+    }
+
+    /// What a configuration was answered, as it would be now.
+    fn configured(&self, last_seq: u64) -> Option<Configured> {
+        let configured = self.configuring.as_ref()?.outcome.borrow().clone()?.ok()?;
+        let conversation = self.session.as_ref().and_then(|session| session.recorder().conversation());
+        Some(Configured { conversation: conversation.or(configured.conversation), last_seq, ..configured })
+    }
+}
+
+fn not_configured() -> Problem {
+    problem(codes::NOT_CONFIGURED, "configure the agent server first")
 }
 
 fn closing() -> Problem {

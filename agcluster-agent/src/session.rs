@@ -1,16 +1,20 @@
 //! The one session of an agent server: turns in, orders to the driver, and a watch over the driver.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use agcluster_protocol::{Answer, FailureReason, Outcome, Problem, Query, Settings, TurnId, codes};
+use agcluster_protocol::{
+    Answer, FailureReason, Outcome, Problem, PromptBlock, Query, Settings, Steer, TurnId, codes,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::driver::{Driver, DriverError, ORDERS, Order, Orders};
+use crate::driver::{Driver, DriverError, ORDERS, Order, Orders, Ready};
 use crate::recorder::{Begun, NotBegun, Recorder};
+use crate::vitals::Vitals;
 
-/// The longest a driver may take to pass on an answer or a change of settings.
+/// The longest a driver may take to pass on an answer, an added prompt or a change of settings.
 const PASS_ON_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) struct Session {
@@ -19,31 +23,34 @@ pub(crate) struct Session {
     orders: mpsc::Sender<Order>,
     stop: CancellationToken,
     watch: TaskTracker,
+    vitals: Arc<Vitals>,
 }
 
 impl Session {
     /// Lets a driver run, whose agent is ready.
-    pub(crate) fn new(generation: u32, recorder: Recorder, driver: Box<dyn Driver>) -> Self {
+    pub(crate) fn new(generation: u32, recorder: Recorder, ready: Ready) -> Self {
+        let Ready { driver, vitals, .. } = ready;
         let (orders, taken) = mpsc::channel(ORDERS);
         let stop = CancellationToken::new();
         let watch = TaskTracker::new();
         watch.spawn(watch_over(driver, Orders::new(taken, stop.clone()), recorder.clone()));
         watch.close();
-        Self { generation, recorder, orders, stop, watch }
+        Self { generation, recorder, orders, stop, watch, vitals }
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    pub(crate) fn vitals(&self) -> &Vitals {
+        &self.vitals
     }
 
     /// Begins the turn of a query and hands its prompt over.
     pub(crate) async fn query(&self, query: Query) -> Result<Begun, Problem> {
         let Query { turn, generation, prompt } = query;
-        if generation != self.generation {
-            return Err(problem(
-                codes::STALE_GENERATION,
-                format!("this container is generation {}, not {generation}", self.generation),
-            ));
-        }
-        if prompt.is_empty() {
-            return Err(problem(codes::INVALID_REQUEST, "a prompt has at least one block"));
-        }
+        check_generation(self.generation, generation)?;
+        check_prompt(&prompt)?;
         // Room for the order comes first: once the turn has begun, handing over cannot be broken off by a caller that
         // goes away.
         let Ok(permit) = self.orders.reserve().await else { return Err(gone()) };
@@ -55,6 +62,23 @@ impl Session {
             permit.send(Order::Prompt { turn, prompt });
         }
         Ok(begun)
+    }
+
+    /// Adds a prompt to a turn that runs; gives the cursor before the event that tells it.
+    pub(crate) async fn steer(&self, steer: Steer) -> Result<u64, Problem> {
+        let Steer { id, turn, generation, prompt } = steer;
+        check_generation(self.generation, generation)?;
+        check_prompt(&prompt)?;
+        if let Some(after) = self.recorder.added(id) {
+            return Ok(after);
+        }
+        self.pass_on(PASS_ON_TIMEOUT, |done| Order::Steer { turn, id, prompt, done }).await
+    }
+
+    /// Has the agent program started again, and waits at most `limit` until it is ready.
+    pub(crate) async fn restart(&self, generation: u32, limit: Duration) -> Result<(), Problem> {
+        check_generation(self.generation, generation)?;
+        self.pass_on(limit, |done| Order::Restart { done }).await
     }
 
     /// Asks for the end of the running turn.
@@ -73,7 +97,7 @@ impl Session {
         if !self.recorder.is_asked(&answer.request_id) {
             return Err(DriverError::UnknownRequest.into());
         }
-        self.pass_on(|done| Order::Answer { answer, done }).await
+        self.pass_on(PASS_ON_TIMEOUT, |done| Order::Answer { answer, done }).await
     }
 
     /// Passes on a change of settings.
@@ -81,16 +105,17 @@ impl Session {
         if settings == Settings::default() {
             return Ok(());
         }
-        self.pass_on(|done| Order::Settings { settings, done }).await
+        self.pass_on(PASS_ON_TIMEOUT, |done| Order::Settings { settings, done }).await
     }
 
-    async fn pass_on(
+    async fn pass_on<T>(
         &self,
-        order: impl FnOnce(oneshot::Sender<Result<(), DriverError>>) -> Order,
-    ) -> Result<(), Problem> {
+        limit: Duration,
+        order: impl FnOnce(oneshot::Sender<Result<T, DriverError>>) -> Order,
+    ) -> Result<T, Problem> {
         let (done, outcome) = oneshot::channel();
         self.orders.send(order(done)).await.map_err(|_| gone())?;
-        match tokio::time::timeout(PASS_ON_TIMEOUT, outcome).await {
+        match tokio::time::timeout(limit, outcome).await {
             Ok(Ok(outcome)) => outcome.map_err(Problem::from),
             Ok(Err(_)) => Err(gone()),
             Err(_) => Err(DriverError::Timeout("the agent program did not answer in time".to_owned()).into()),
@@ -114,6 +139,21 @@ async fn watch_over(driver: Box<dyn Driver>, orders: Orders, recorder: Recorder)
     }
     let message = "the driver of the agent broke off: start the session anew".to_owned();
     recorder.close(&Outcome::Failed { reason: FailureReason::AgentError, message });
+}
+
+/// Refuses what is meant for another generation.
+pub(crate) fn check_generation(is: u32, meant: u32) -> Result<(), Problem> {
+    if is == meant {
+        return Ok(());
+    }
+    Err(problem(codes::STALE_GENERATION, format!("this container is generation {is}, not {meant}")))
+}
+
+fn check_prompt(prompt: &[PromptBlock]) -> Result<(), Problem> {
+    if prompt.is_empty() {
+        return Err(problem(codes::INVALID_REQUEST, "a prompt has at least one block"));
+    }
+    Ok(())
 }
 
 fn gone() -> Problem {

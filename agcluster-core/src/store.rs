@@ -6,8 +6,16 @@
 mod change;
 mod error;
 mod memory;
+mod open;
 mod plan;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod retention;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod url;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +28,9 @@ pub use change::{
 };
 pub use error::{Result, StoreError};
 pub use memory::MemoryStore;
+pub use open::open;
 pub use retention::Retention;
+pub use url::DatabaseUrl;
 
 use crate::journal::Record;
 use crate::session::{Owner, SessionId, SessionRecord};
@@ -95,6 +105,10 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
 
     /// A value of the installation's own.
     async fn meta(&self, key: &str) -> Result<Option<String>>;
+
+    /// Ends everything in order, and lets another process have the store. Later calls may be
+    /// [`StoreError::Unavailable`]. Without it the store is let go of when the process ends.
+    async fn close(&self) {}
 }
 
 /// The ends of a session's events.

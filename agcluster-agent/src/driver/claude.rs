@@ -8,13 +8,17 @@ mod fields;
 mod initialize;
 mod launch;
 mod places;
+mod revive;
 mod run;
 mod scrub;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod transcript;
 mod translate;
+mod working;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use agcluster_protocol::{Configure, McpServer};
@@ -24,6 +28,7 @@ use crate::ServerConfig;
 use crate::model_proxy::ModelProxy;
 use crate::program::ProcessTree;
 use crate::recorder::Recorder;
+use crate::vitals::Vitals;
 use command::{Conversation, Current};
 use conduct::Conduct;
 use launch::Launcher;
@@ -38,7 +43,7 @@ pub(super) async fn start(
     configure: Configure,
     recorder: Recorder,
 ) -> Result<Ready, DriverError> {
-    let Configure { options, model_access, resume, .. } = configure;
+    let Configure { options, model_access, resume, transcript, .. } = configure;
     let access = model_access
         .ok_or_else(|| DriverError::Invalid("the driver `claude` needs `model_access`".to_owned()))?;
     let program = places::find_program(&config.programs.claude).ok_or_else(|| {
@@ -57,18 +62,28 @@ pub(super) async fn start(
     };
     let current = Current { model: options.model.clone(), mode: options.permission_mode };
     let id = conversation.id().to_owned();
-    let mut conduct = Conduct::new(recorder, id.clone(), options.permission_mode);
+    // The configuration may have the program keep its things elsewhere.
+    let kept_in = options.env.get("HOME").map(|home| PathBuf::from(home.expose()));
+    let kept_in = kept_in.unwrap_or_else(|| home.path().to_owned());
+    if !transcript.is_empty() {
+        transcript::restore(&kept_in, config.agent_user, transcript).await?;
+    }
+    let resumed = matches!(conversation, Conversation::Resumed(_));
+    let mut conduct = Conduct::new(recorder, id.clone(), &kept_in, options.permission_mode);
     conduct.scrub.add(access.api_key.expose());
     for secret in options.env.values().chain(options.mcp_servers.values().flat_map(secrets)) {
         conduct.scrub.add(secret.expose());
     }
     let tools = Tools::of(&options);
-    let launcher = Arc::new(Launcher { config, tree, options, tools, program, directory, home, proxy });
+    let vitals = Vitals::new(Some(proxy.clock()));
+    let launcher =
+        Launcher { config, tree, options, tools, program, directory, home, proxy, vitals: vitals.clone() };
+    let launcher = Arc::new(launcher);
     let started =
         launcher.start(&current, &conversation).await.map_err(|error| error.cleaned(&conduct.scrub))?;
     let agent = format!("claude {}", started.version);
-    let driver = Box::new(Claude::new(launcher, conduct, current, started));
-    Ok(Ready { agent, conversation: Some(id), driver })
+    let driver = Box::new(Claude::new(launcher, conduct, current, started, resumed));
+    Ok(Ready { agent, conversation: Some(id), driver, vitals })
 }
 
 fn secrets(server: &McpServer) -> impl Iterator<Item = &agcluster_protocol::Secret> {

@@ -10,16 +10,19 @@ use super::refusal::Refusal;
 /// The largest body: a prompt with a few large pictures.
 const MOST_BYTES: usize = 48 * 1024 * 1024;
 
-/// A JSON body, whatever content type it claims to have.
-pub(super) struct JsonBody<T>(pub(super) T);
+/// The same for a configuration, which may have the whole record of a conversation.
+pub(super) const MOST_CONFIGURATION: usize = 128 * 1024 * 1024;
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+/// A JSON body of at most so many bytes, whatever content type it claims to have.
+pub(super) struct JsonBody<T, const MOST: usize = MOST_BYTES>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned, const MOST: usize> FromRequest<S> for JsonBody<T, MOST> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let bytes = Limited::new(request.into_body(), MOST_BYTES).collect().await.map_err(|error| {
+        let bytes = Limited::new(request.into_body(), MOST).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
-                Refusal::new(codes::TOO_LARGE, format!("a body has at most {MOST_BYTES} bytes"))
+                Refusal::new(codes::TOO_LARGE, format!("a body has at most {MOST} bytes"))
             } else {
                 Refusal::new(codes::INVALID_REQUEST, "the body broke off: send it again")
             }

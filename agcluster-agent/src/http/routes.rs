@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use agcluster_protocol::{
-    Accepted, Answer, Configure, Configured, Health, Interrupted, Query, Settings, codes,
+    Accepted, Ack, Answer, Configure, Configured, Health, Interrupted, Liveness, Query, RestartProgram,
+    Settings, Steer, codes,
 };
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::body::JsonBody;
+use super::body::{JsonBody, MOST_CONFIGURATION};
 use super::refusal::Refusal;
 use super::stream;
 use crate::server::Shared;
@@ -26,9 +27,34 @@ pub(super) async fn health(State(shared): Server) -> Json<Health> {
 
 pub(super) async fn configure(
     State(shared): Server,
-    JsonBody(configure): JsonBody<Configure>,
+    JsonBody(configure): JsonBody<Configure, MOST_CONFIGURATION>,
 ) -> Result<Json<Configured>, Refusal> {
     Ok(Json(shared.configure(configure).await?))
+}
+
+pub(super) async fn liveness(State(shared): Server) -> Json<Liveness> {
+    Json(shared.liveness())
+}
+
+pub(super) async fn ack(State(shared): Server, JsonBody(ack): JsonBody<Ack>) -> Result<StatusCode, Refusal> {
+    shared.acknowledge(ack)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn steer(
+    State(shared): Server,
+    JsonBody(steer): JsonBody<Steer>,
+) -> Result<(StatusCode, Json<Accepted>), Refusal> {
+    let turn = steer.turn;
+    let after = shared.session()?.steer(steer).await?;
+    Ok((StatusCode::ACCEPTED, Json(Accepted { turn, after })))
+}
+
+pub(super) async fn restart_program(
+    State(shared): Server,
+    JsonBody(restart): JsonBody<RestartProgram>,
+) -> Result<Json<Configured>, Refusal> {
+    Ok(Json(shared.restart_program(restart).await?))
 }
 
 pub(super) async fn query(

@@ -153,6 +153,10 @@ async fn health_needs_no_token_and_everything_else_does() {
         ("POST", "/interrupt"),
         ("POST", "/answer"),
         ("POST", "/settings"),
+        ("GET", "/liveness"),
+        ("POST", "/ack"),
+        ("POST", "/steer"),
+        ("POST", "/restart-program"),
     ] {
         health(bare(method, path)).await.refused(401, "unauthorized").await;
         for wrong in ["Bearer wrong", "Basic the-token", "the-token", "Bearer", "Bearer \u{e9}"] {
@@ -394,7 +398,7 @@ async fn the_end_of_the_server_ends_the_turn_and_the_streams() {
 async fn many_readers_see_the_same() {
     let server = Server::configured().await;
     let turn = TurnId::generate();
-    let count = 2_000 + 6;
+    let count = 2_000 + 7;
     let readers: Vec<_> = (0..20)
         .map(|_| {
             let router = server.router.clone();

@@ -48,6 +48,15 @@ impl Record {
         Self { source_seq, event, json: OnceLock::new() }
     }
 
+    /// An event back from its JSON, which is kept as it is.
+    ///
+    /// # Errors
+    /// When it is not the JSON of an event.
+    pub fn from_json(source_seq: Option<u64>, json: Bytes) -> serde_json::Result<Self> {
+        let event = serde_json::from_slice(&json)?;
+        Ok(Self { source_seq, event, json: OnceLock::from(json) })
+    }
+
     /// Its place in the journal.
     pub fn seq(&self) -> u64 {
         self.event.seq

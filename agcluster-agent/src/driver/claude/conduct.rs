@@ -3,10 +3,11 @@
 //! No input or output is done here: lines go in, events are recorded, and what is to be done comes out.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use agcluster_protocol::event::{NoticeLevel, Resolution};
 use agcluster_protocol::{
-    Answer, EventBody, FailureReason, Outcome, PermissionMode, PromptBlock, TurnEnd, TurnId,
+    Answer, EventBody, FailureReason, Outcome, PermissionMode, PromptBlock, PromptId, TurnEnd, TurnId,
 };
 use serde_json::{Map, Value};
 
@@ -14,7 +15,8 @@ use super::ask::{Ask, allow};
 use super::control;
 use super::scrub::Scrub;
 use super::translate::{Ended, Said, Translator};
-use crate::driver::DriverError;
+use super::working::Working;
+use crate::driver::{self, DriverError};
 use crate::program::Exit;
 use crate::recorder::{Entry, Recorder};
 
@@ -43,25 +45,22 @@ pub(super) struct Conduct {
     failed_servers: HashSet<String>,
 }
 
-/// A turn that is being worked on.
-struct Working {
-    turn: TurnId,
-    /// Whether the program has said that it works on it.
-    started: bool,
-    model_calls: u32,
-}
-
-impl Working {
-    fn new(turn: TurnId, started: bool) -> Self {
-        Self { turn, started, model_calls: 0 }
-    }
+/// Why the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// Nobody knows.
+    Died,
+    /// It was to end a turn.
+    Interrupted,
+    /// It was to be started again.
+    Restarted,
 }
 
 impl Conduct {
-    pub(super) fn new(recorder: Recorder, conversation: String, mode: PermissionMode) -> Self {
+    pub(super) fn new(recorder: Recorder, conversation: String, home: &Path, mode: PermissionMode) -> Self {
         Self {
             recorder,
-            translator: Translator::new(conversation),
+            translator: Translator::new(conversation, home),
             client: None,
             own: None,
             asks: HashMap::new(),
@@ -69,6 +68,10 @@ impl Conduct {
             scrub: Scrub::default(),
             failed_servers: HashSet::new(),
         }
+    }
+
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 
     pub(super) fn conversation(&self) -> &str {
@@ -88,7 +91,14 @@ impl Conduct {
     /// The line with which the prompt of a client's turn is handed over.
     pub(super) fn prompt(&mut self, turn: TurnId, prompt: &[PromptBlock]) -> Value {
         self.client = Some(Working::new(turn, false));
-        control::prompt(turn, prompt)
+        control::prompt(turn.0, prompt)
+    }
+
+    /// The line with which a prompt is added to the client's turn, if that was handed over.
+    pub(super) fn add(&mut self, turn: TurnId, id: PromptId, prompt: &[PromptBlock]) -> Option<Value> {
+        let client = self.client.as_mut().filter(|client| client.turn == turn)?;
+        client.add(id);
+        Some(control::prompt(id.0, prompt))
     }
 
     /// Whether a client's turn was handed over that the program has not begun to work on.
@@ -144,8 +154,7 @@ impl Conduct {
 
     /// The program begins to work. What it begins unasked is a turn of its own, unless a client's turn is under way.
     fn begins(&mut self, messages: &[String]) {
-        let of_client = |client: &Working| messages.contains(&client.turn.to_string());
-        if self.client.as_ref().is_some_and(of_client) {
+        if self.client.as_mut().is_some_and(|client| client.takes_up(messages)) {
             self.started();
         } else if self.own.is_none() && !self.client.as_ref().is_some_and(|client| client.started) {
             self.own = Some(Working::new(self.recorder.begin_own(), true));
@@ -164,14 +173,21 @@ impl Conduct {
 
     fn ends(&mut self, ended: Ended) {
         let Ended { messages, end, extra } = ended;
-        let names = |client: &Working| messages.contains(&client.turn.to_string());
         let is_clients = self.client.as_ref().is_some_and(|client| {
-            names(client) || (messages.is_empty() && self.own.is_none() && client.started)
+            client.is_named(&messages) || (messages.is_empty() && self.own.is_none() && client.started)
         });
-        if is_clients && let Some(client) = self.client.take() {
+        if is_clients && let Some(mut client) = self.client.take() {
             // A prompt may have been taken up into work that the program had begun by itself.
             if let Some(own) = self.own.take() {
                 self.end(&own, TurnEnd::bare(end.outcome.clone()), Map::new());
+            }
+            client.done_with(&messages);
+            if end.outcome != Outcome::Interrupted && client.has_more() {
+                // A prompt was added too late for this work, and is taken up next.
+                client.so_far(end);
+                self.client = Some(client);
+                self.vendor(Value::Object(extra));
+                return;
             }
             self.end(&client, end, extra);
         } else if let Some(own) = self.own.take() {
@@ -184,15 +200,25 @@ impl Conduct {
 
     /// The program is done with a message. Its result came before, unless there is none: then this ends the turn.
     fn lifecycle(&mut self, message: &str, state: &str) {
-        let is_clients = self.client.as_ref().is_some_and(|client| client.turn.to_string() == message);
+        let Some(client) = &mut self.client else { return };
+        let is_turns = client.turn.to_string() == message;
         let outcome = match state {
-            _ if !is_clients => return,
-            "started" => return self.started(),
+            "started" if is_turns => return self.started(),
+            "started" => {
+                client.takes_up(&[message.to_owned()]);
+                return;
+            }
             "completed" => Outcome::Completed,
             "cancelled" => Outcome::Interrupted,
             _ => return,
         };
-        if let Some(client) = self.client.take() {
+        let over = if is_turns {
+            // With a result, the turn goes on for the sake of what was added to it.
+            !client.has_result()
+        } else {
+            client.done_with(&[message.to_owned()]) && client.has_result() && !client.has_more()
+        };
+        if over && let Some(client) = self.client.take() {
             self.end(&client, TurnEnd::bare(outcome), Map::new());
         }
     }
@@ -260,17 +286,25 @@ impl Conduct {
     }
 
     /// The program has ended, and its turns with it: as interrupted when that was asked for.
-    pub(super) fn exited(&mut self, exit: &Exit, interrupted: bool) {
+    pub(super) fn exited(&mut self, exit: &Exit, ending: Ending) {
+        let stderr = self.scrub.clean(&exit.stderr);
+        let message = self.describe(exit);
+        self.record(EventBody::AgentExited { code: exit.code, signal: exit.signal, stderr }.into());
+        self.abandon(&match ending {
+            Ending::Died => Outcome::Failed { reason: FailureReason::AgentExited, message },
+            Ending::Interrupted => Outcome::Interrupted,
+            Ending::Restarted => Outcome::Failed {
+                reason: FailureReason::AgentRestarted,
+                message: driver::RESTARTED.to_owned(),
+            },
+        });
+    }
+
+    /// How the program ended, and the last it said.
+    pub(super) fn describe(&self, exit: &Exit) -> String {
         let stderr = self.scrub.clean(&exit.stderr);
         let last_line = stderr.lines().last().map(|line| format!(": {line}")).unwrap_or_default();
-        let message = format!("the agent program {}{last_line}", exit.describe());
-        self.record(EventBody::AgentExited { code: exit.code, signal: exit.signal, stderr }.into());
-        let outcome = if interrupted {
-            Outcome::Interrupted
-        } else {
-            Outcome::Failed { reason: FailureReason::AgentExited, message }
-        };
-        self.abandon(&outcome);
+        format!("the agent program {}{last_line}", exit.describe())
     }
 
     /// Ends the turns that are under way.
@@ -304,7 +338,7 @@ impl Conduct {
 
     fn end(&self, working: &Working, end: TurnEnd, extra: Map<String, Value>) {
         let duration_ms = self.recorder.age_ms(working.turn);
-        let end = TurnEnd { duration_ms, model_calls: working.model_calls, ..end };
+        let end = TurnEnd { duration_ms, model_calls: working.model_calls, ..working.whole(end) };
         self.recorder.end(working.turn, end, extra);
     }
 }

@@ -1,7 +1,8 @@
 //! Lines to the program.
 
-use agcluster_protocol::{PromptBlock, TurnId};
+use agcluster_protocol::PromptBlock;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// A request of ours.
 pub(super) fn request(request_id: &str, request: Value) -> Value {
@@ -24,8 +25,8 @@ pub(super) fn refusal(request_id: &str, error: &str) -> Value {
     })
 }
 
-/// A prompt, under the turn's own id: the program names it where it says which prompts a result is for.
-pub(super) fn prompt(turn: TurnId, prompt: &[PromptBlock]) -> Value {
+/// A prompt, under the id of its turn or its own: the program names it where it says which prompts a result is for.
+pub(super) fn prompt(id: Uuid, prompt: &[PromptBlock]) -> Value {
     let content = match prompt {
         // A text alone may also be one of the program's commands, such as `/compact`.
         [PromptBlock::Text { text }] => Value::from(text.as_str()),
@@ -35,7 +36,7 @@ pub(super) fn prompt(turn: TurnId, prompt: &[PromptBlock]) -> Value {
         "type": "user",
         "message": {"role": "user", "content": content},
         "parent_tool_use_id": null,
-        "uuid": turn,
+        "uuid": id,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::ServerConfig;
 use crate::driver::DriverError;
 use crate::model_proxy::ModelProxy;
 use crate::program::{Exit, FromProgram, Launch, ProcessTree, Program};
+use crate::vitals::Vitals;
 
 /// The id of the first request.
 const INITIALIZE: &str = "initialize";
@@ -30,6 +31,7 @@ pub(super) struct Launcher {
     pub(super) directory: PathBuf,
     pub(super) home: Home,
     pub(super) proxy: ModelProxy,
+    pub(super) vitals: Arc<Vitals>,
 }
 
 /// A program that takes prompts.
@@ -81,6 +83,7 @@ impl Launcher {
             ),
             directory: self.directory.clone(),
             user: self.config.agent_user,
+            pulse: self.vitals.pulse(),
         };
         let mut program = Program::spawn(launch, self.tree.clone()).map_err(|error| {
             DriverError::StartFailed(format!(

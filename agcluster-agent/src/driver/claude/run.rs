@@ -1,61 +1,62 @@
-//! The driver's task: orders to the program, lines from it, and another program when one has ended.
+//! The driver's task: orders to the program, and lines from it.
 
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
 
-use agcluster_protocol::{FailureReason, Outcome, PermissionMode, PromptBlock, Settings, TurnId};
+use agcluster_protocol::{FailureReason, Outcome, PermissionMode, PromptBlock, PromptId, Settings, TurnId};
 use async_trait::async_trait;
-use futures::FutureExt;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::command::{Conversation, Current};
-use super::conduct::{Conduct, ToDo};
+use super::command::Current;
+use super::conduct::{Conduct, Ending, ToDo};
 use super::control;
 use super::launch::{Launcher, Started};
+use super::revive::Restarted;
 use crate::driver::{Driver, DriverError, Order, Orders};
-use crate::program::{Exit, FromProgram, Program};
+use crate::program::{FromProgram, Program};
 
 /// Who waits for an order to be carried out.
-type Done = oneshot::Sender<Result<(), DriverError>>;
+pub(super) type Done = oneshot::Sender<Result<(), DriverError>>;
 
 pub(super) struct Claude {
-    launcher: Arc<Launcher>,
-    conduct: Conduct,
-    current: Current,
-    program: State,
+    pub(super) launcher: Arc<Launcher>,
+    pub(super) conduct: Conduct,
+    pub(super) current: Current,
+    pub(super) program: State,
     /// Our requests that the program has not answered yet.
-    pending: HashMap<String, Pending>,
+    pub(super) pending: HashMap<String, Pending>,
     requests: u64,
     /// A turn that is to end, and when it is ended by force.
-    interrupted: Option<(TurnId, Instant)>,
+    pub(super) interrupted: Option<(TurnId, Instant)>,
     /// The prompt of a turn that the program does not work on yet.
-    prompt: Option<Prompt>,
+    pub(super) prompt: Option<Prompt>,
     /// Whether the program has ever been given a prompt, and so has a conversation to take up again.
-    prompted: bool,
+    pub(super) prompted: bool,
+    /// Who has ordered the program to be started again. While it still runs, it is on its way out.
+    pub(super) restarts: Vec<Done>,
 }
 
-enum State {
+pub(super) enum State {
     Running(Program),
-    /// With the prompt that it is started for.
     Starting(BoxFuture<'static, Restarted>),
-    Stopped,
+    /// It is started then; without a time, when it is needed.
+    Stopped(Option<Instant>),
 }
 
-/// A program that was started again, and whether it knows of the conversation.
-type Restarted = Result<(Started, bool), DriverError>;
-
-struct Prompt {
-    turn: TurnId,
-    blocks: Vec<PromptBlock>,
+pub(super) struct Prompt {
+    pub(super) turn: TurnId,
+    pub(super) blocks: Vec<PromptBlock>,
+    /// What was added to it.
+    pub(super) added: Vec<(PromptId, Vec<PromptBlock>)>,
     /// Whether it was handed to a program that ended before it worked on it.
-    again: bool,
+    pub(super) again: bool,
 }
 
-enum Pending {
+pub(super) enum Pending {
     Interrupt,
     Servers,
     Model { model: String, mode: Option<PermissionMode>, done: Done },
@@ -67,27 +68,37 @@ enum Happening {
     Order(Option<Order>),
     Program(FromProgram),
     Restarted(Box<Restarted>),
+    StartDue,
     Overdue,
 }
 
 impl Claude {
-    pub(super) fn new(launcher: Arc<Launcher>, conduct: Conduct, current: Current, started: Started) -> Self {
+    /// With a program that is ready; `prompted` says that it has a conversation already.
+    pub(super) fn new(
+        launcher: Arc<Launcher>,
+        conduct: Conduct,
+        current: Current,
+        started: Started,
+        prompted: bool,
+    ) -> Self {
         let mut claude = Self {
             launcher,
             conduct,
             current,
-            program: State::Stopped,
+            program: State::Stopped(None),
             pending: HashMap::new(),
             requests: 0,
             interrupted: None,
             prompt: None,
-            prompted: false,
+            prompted,
+            restarts: Vec::new(),
         };
         claude.take_over(started);
         claude
     }
 
-    fn take_over(&mut self, started: Started) {
+    pub(super) fn take_over(&mut self, started: Started) {
+        self.launcher.vitals.started();
         self.conduct.scrub.add(&started.token);
         self.program = State::Running(started.program);
         for line in started.early {
@@ -104,14 +115,25 @@ impl Claude {
                 None => pending().await,
             }
         };
+        // What is about to end has to be heard out, however much is kept already.
+        let ending = self.interrupted.is_some() || !self.restarts.is_empty();
         let program = async {
             match &mut self.program {
-                State::Running(program) => match program.next().await {
-                    Some(said) => Happening::Program(said),
-                    None => pending().await,
-                },
+                State::Running(program) => {
+                    if !ending {
+                        self.conduct.recorder().room().await;
+                    }
+                    match program.next().await {
+                        Some(said) => Happening::Program(said),
+                        None => pending().await,
+                    }
+                }
                 State::Starting(starting) => Happening::Restarted(Box::new(starting.await)),
-                State::Stopped => pending().await,
+                State::Stopped(Some(until)) => {
+                    sleep_until(*until).await;
+                    Happening::StartDue
+                }
+                State::Stopped(None) => pending().await,
             }
         };
         tokio::select! {
@@ -124,9 +146,13 @@ impl Claude {
     fn order(&mut self, order: Order) {
         match order {
             Order::Prompt { turn, prompt } => {
-                self.prompt = Some(Prompt { turn, blocks: prompt, again: false });
+                self.prompt = Some(Prompt { turn, blocks: prompt, added: Vec::new(), again: false });
                 self.hand_over();
             }
+            Order::Steer { turn, id, prompt, done } => {
+                let _ = done.send(self.steer(turn, id, prompt));
+            }
+            Order::Restart { done } => self.restart(done),
             Order::Interrupt { turn } => self.interrupt(turn),
             Order::Answer { answer, done } => {
                 let passed_on = self.conduct.answer(&answer);
@@ -137,22 +163,41 @@ impl Claude {
     }
 
     /// Gives the program the prompt that waits; starts one first where there is none.
-    fn hand_over(&mut self) {
+    pub(super) fn hand_over(&mut self) {
         let Some(prompt) = &self.prompt else { return };
         match &self.program {
             State::Running(_) => {
-                let line = self.conduct.prompt(prompt.turn, &prompt.blocks);
+                let mut lines = vec![self.conduct.prompt(prompt.turn, &prompt.blocks)];
+                let added = prompt.added.iter();
+                lines.extend(added.filter_map(|(id, blocks)| self.conduct.add(prompt.turn, *id, blocks)));
                 self.prompted = true;
-                self.write(&line);
+                for line in lines {
+                    self.write(&line);
+                }
             }
             State::Starting(_) => {}
-            State::Stopped => {
-                let id = self.conduct.conversation().to_owned();
-                let (launcher, current, prompted) =
-                    (self.launcher.clone(), self.current.clone(), self.prompted);
-                self.program = State::Starting(restart(launcher, current, id, prompted).boxed());
+            State::Stopped(_) => self.start_again(),
+        }
+    }
+
+    /// Adds a prompt to a client's turn. The program takes it up when the tool that runs is done, or else next.
+    fn steer(&mut self, turn: TurnId, id: PromptId, blocks: Vec<PromptBlock>) -> Result<u64, DriverError> {
+        let ending = self.interrupted.is_some_and(|(interrupted, _)| interrupted == turn);
+        let waits = self.prompt.as_ref().is_some_and(|prompt| prompt.turn == turn);
+        if ending || !(waits || self.conduct.works_on(turn)) {
+            return Err(DriverError::NotRunning);
+        }
+        let (after, fresh) = self.conduct.recorder().add(turn, id, blocks.clone())?;
+        if fresh {
+            if let Some(line) = self.conduct.add(turn, id, &blocks) {
+                self.write(&line);
+            }
+            // As long as the program has not looked at the turn, another one may get all of it.
+            if let Some(prompt) = self.prompt.as_mut().filter(|prompt| prompt.turn == turn) {
+                prompt.added.push((id, blocks));
             }
         }
+        Ok(after)
     }
 
     fn interrupt(&mut self, turn: TurnId) {
@@ -173,7 +218,7 @@ impl Claude {
                 let busy = "the agent program is starting: try again in a moment";
                 let _ = done.send(Err(DriverError::Refused(busy.to_owned())));
             }
-            (State::Stopped, model, mode) => {
+            (State::Stopped(_), model, mode) => {
                 if let Some(model) = model {
                     self.current.model = Some(model.clone());
                     self.conduct.model_is(model);
@@ -201,6 +246,7 @@ impl Claude {
     }
 
     fn line(&mut self, line: &[u8]) {
+        let was_busy = self.conduct.is_busy();
         for to_do in self.conduct.line(line) {
             match to_do {
                 ToDo::Write(line) => self.write(&line),
@@ -216,8 +262,11 @@ impl Claude {
             // The program works on it, or has ended it.
             self.prompt = None;
         }
-        if self.interrupted.is_some() && !self.conduct.is_busy() {
+        if !self.conduct.is_busy() {
             self.interrupted = None;
+            if was_busy {
+                self.launcher.vitals.well();
+            }
         }
         if let Some(mode) = self.conduct.mode() {
             self.current.mode = mode;
@@ -267,54 +316,6 @@ impl Claude {
         }
     }
 
-    async fn exited(&mut self, exit: &Exit) {
-        self.program = State::Stopped;
-        // What it has started must not go on behind the back of the next one.
-        self.launcher.tree.end_orphans().await;
-        for pending in std::mem::take(&mut self.pending).into_values() {
-            if let Pending::Model { done, .. } | Pending::Mode { done, .. } = pending {
-                let ended = "the agent program ended: try again".to_owned();
-                let _ = done.send(Err(DriverError::Refused(ended)));
-            }
-        }
-        let interrupted = self.interrupted.take().is_some();
-        let unseen = self.prompt.take_if(|prompt| !prompt.again && self.conduct.is_waiting(prompt.turn));
-        match unseen {
-            // It ended before it looked at the prompt: another one may.
-            Some(prompt) if !interrupted => {
-                self.conduct.take_back();
-                self.conduct.exited(exit, false);
-                self.prompt = Some(Prompt { again: true, ..prompt });
-                self.hand_over();
-            }
-            _ => {
-                self.prompt = None;
-                self.conduct.exited(exit, interrupted);
-            }
-        }
-    }
-
-    fn restarted(&mut self, restarted: Restarted) {
-        match restarted {
-            Ok((started, knows)) => {
-                self.take_over(started);
-                if !knows {
-                    self.conduct.notice("the conversation could not be taken up again: it begins anew");
-                }
-                self.hand_over();
-            }
-            Err(error) => {
-                self.program = State::Stopped;
-                let message = format!("the agent program could not be started again: {error}");
-                let message = self.conduct.scrub.clean(&message);
-                if let Some(prompt) = self.prompt.take() {
-                    self.conduct.prompt(prompt.turn, &[]);
-                }
-                self.conduct.abandon(&Outcome::Failed { reason: FailureReason::AgentError, message });
-            }
-        }
-    }
-
     /// Ends the program: by itself within a time, else by force.
     async fn stop(&mut self) {
         if let State::Running(program) = &mut self.program {
@@ -333,7 +334,8 @@ impl Claude {
                 }
             }
         }
-        self.program = State::Stopped;
+        self.program = State::Stopped(None);
+        self.launcher.vitals.ended();
         self.launcher.tree.end_orphans().await;
     }
 
@@ -342,7 +344,7 @@ impl Claude {
             match program.next().await {
                 Some(FromProgram::Line(line)) => drop(self.conduct.line(&line)),
                 Some(FromProgram::LineTooLong) => {}
-                Some(FromProgram::Exited(exit)) => return self.conduct.exited(&exit, false),
+                Some(FromProgram::Exited(exit)) => return self.conduct.exited(&exit, Ending::Died),
                 None => return,
             }
         }
@@ -366,6 +368,7 @@ impl Driver for Claude {
                     }
                 }
                 Happening::Restarted(restarted) => self.restarted(*restarted),
+                Happening::StartDue => self.start_again(),
                 Happening::Overdue => {
                     // The turn is interrupted all the same, by the end of the program.
                     if let State::Running(program) = &self.program {
@@ -378,18 +381,4 @@ impl Driver for Claude {
         }
         self.stop().await;
     }
-}
-
-/// Starts the program again. It takes up its conversation if it can; whether it could comes with it.
-async fn restart(launcher: Arc<Launcher>, current: Current, id: String, prompted: bool) -> Restarted {
-    if prompted {
-        match launcher.start(&current, &Conversation::Resumed(id.clone())).await {
-            Ok(started) => return Ok((started, true)),
-            // Nothing had been written down yet, or it is lost.
-            Err(DriverError::StartFailed(why)) if why.contains("No conversation found") => {}
-            Err(error) => return Err(error),
-        }
-    }
-    let started = launcher.start(&current, &Conversation::New(id)).await?;
-    Ok((started, !prompted))
 }

@@ -32,7 +32,8 @@ impl Session {
     fn new(conversation: &str, mode: PermissionMode) -> Self {
         let log = Arc::new(EventLog::new(ReplayLimits::default()));
         let recorder = Recorder::new(log.clone(), 1);
-        let conduct = Conduct::new(recorder.clone(), conversation.to_owned(), mode);
+        let home = Path::new("/home/agent");
+        let conduct = Conduct::new(recorder.clone(), conversation.to_owned(), home, mode);
         Self { recorder, log, conduct }
     }
 

@@ -21,6 +21,7 @@ mod todo;
 mod user;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use agcluster_protocol::{EventBody, TurnEnd, Usage};
 use serde_json::{Map, Value};
@@ -76,6 +77,8 @@ pub(super) struct Ended {
 #[derive(Debug, Default)]
 pub(super) struct Translator {
     conversation: String,
+    /// The homes that the program's files may be below: one directory by all its names.
+    homes: Vec<PathBuf>,
     /// The message that is being written, by the tool call of the sub-agent that writes it.
     messages: HashMap<Option<String>, OpenMessage>,
     todo: TodoList,
@@ -89,8 +92,10 @@ struct OpenMessage {
 }
 
 impl Translator {
-    pub(super) fn new(conversation: String) -> Self {
-        Self { conversation, ..Self::default() }
+    pub(super) fn new(conversation: String, home: &Path) -> Self {
+        let mut homes = vec![home.to_owned()];
+        homes.extend(home.canonicalize().ok().filter(|real| real != home));
+        Self { conversation, homes, ..Self::default() }
     }
 
     pub(super) fn conversation(&self) -> &str {
@@ -148,10 +153,16 @@ impl Translator {
     }
 
     fn transcript_mirror(&mut self, mut fields: Fields, said: &mut Vec<Said>) {
-        let (Some(path), Some(entries)) = (fields.take_string("filePath"), fields.take_array("entries"))
-        else {
+        // What is not in the home is nothing that could be restored there.
+        let path = self.homes.iter().find_map(|home| {
+            let path = Path::new(fields.str("filePath")).strip_prefix(home).ok()?.to_str()?;
+            (!path.is_empty()).then(|| path.to_owned())
+        });
+        let (Some(path), true) = (path, fields.get("entries").is_array()) else {
             return vendor(fields, said);
         };
+        fields.remove("filePath");
+        let entries = fields.take_array("entries").unwrap_or_default();
         let parent = self.strip(&mut fields);
         said.push(event(parent, fields, EventBody::Transcript { path, entries }));
     }

@@ -1,5 +1,8 @@
 //! Plays the steps of one turn.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use agcluster_protocol::event::{
     PermissionRequest, Question, QuestionOption, Resolution, Task, TaskEnd, TodoItem, TodoStatus,
 };
@@ -8,9 +11,10 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use super::script::Step;
-use super::{DriverError, MODEL, Played};
+use super::script::{Stall, Step};
+use super::{DriverError, Exit, MODEL, Played, Scripted};
 use crate::recorder::{Entry, Recorder};
+use crate::vitals::Pulse;
 
 /// An answer, and who wants to hear that it was taken.
 pub(super) type GivenAnswer = (Answer, oneshot::Sender<Result<(), DriverError>>);
@@ -21,9 +25,14 @@ const BLOCK_BYTES: usize = 64 * 1024;
 const BURST: u64 = 256;
 
 pub(super) struct Player<'a> {
+    agent: &'a Scripted,
     recorder: &'a Recorder,
+    pulse: Arc<Pulse>,
     turn: TurnId,
     answers: mpsc::Receiver<GivenAnswer>,
+    added: mpsc::Receiver<Vec<Step>>,
+    /// What is still to be played, in order.
+    steps: VecDeque<Step>,
     /// Ids that have been given out.
     ids: u32,
     parent: Option<String>,
@@ -31,12 +40,34 @@ pub(super) struct Player<'a> {
 }
 
 impl<'a> Player<'a> {
-    pub(super) fn new(recorder: &'a Recorder, turn: TurnId, answers: mpsc::Receiver<GivenAnswer>) -> Self {
-        Self { recorder, turn, answers, ids: 0, parent: None, background: Vec::new() }
+    pub(super) fn new(
+        agent: &'a Scripted,
+        turn: TurnId,
+        answers: mpsc::Receiver<GivenAnswer>,
+        added: mpsc::Receiver<Vec<Step>>,
+    ) -> Self {
+        Self {
+            agent,
+            recorder: &agent.recorder,
+            pulse: agent.vitals.pulse(),
+            turn,
+            answers,
+            added,
+            steps: VecDeque::new(),
+            ids: 0,
+            parent: None,
+            background: Vec::new(),
+        }
     }
 
     pub(super) async fn play(mut self, steps: Vec<Step>) -> Played {
-        for step in steps {
+        self.steps = steps.into();
+        loop {
+            while let Ok(added) = self.added.try_recv() {
+                self.next(added);
+            }
+            let Some(step) = self.steps.pop_front() else { break };
+            self.recorder.room().await;
             if let Some(played) = self.step(step).await {
                 return played;
             }
@@ -56,6 +87,13 @@ impl<'a> Player<'a> {
         Played::Ended(Outcome::Completed)
     }
 
+    /// Has steps played before all others.
+    fn next(&mut self, steps: Vec<Step>) {
+        for step in steps.into_iter().rev() {
+            self.steps.push_front(step);
+        }
+    }
+
     async fn step(&mut self, step: Step) -> Option<Played> {
         match step {
             Step::Say(text) => self.say(&text).await,
@@ -63,7 +101,8 @@ impl<'a> Player<'a> {
             Step::Stream { count, every, bytes } => {
                 let mut ticks = (!every.is_zero()).then(|| {
                     let mut ticks = tokio::time::interval(every);
-                    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                    // What was late does not make everything after it late.
+                    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
                     ticks
                 });
                 self.stream(count, bytes, &mut ticks).await;
@@ -97,15 +136,42 @@ impl<'a> Player<'a> {
                 self.record(EventBody::Vendor { source: "scripted".to_owned(), payload });
             }
             Step::Wait(time) => tokio::time::sleep(time).await,
+            Step::Recall => {
+                let earlier = self.agent.conversation().recall();
+                self.say(&earlier).await;
+            }
+            Step::Clear => self.agent.conversation().clear(self.recorder, self.turn),
+            Step::Listen => {
+                if let Some(added) = self.added.recv().await {
+                    self.next(added);
+                }
+            }
             Step::Hang => std::future::pending().await,
+            Step::Stall(what) => self.stall(what).await,
             Step::Fail { reason, message } => {
                 return Some(Played::Ended(Outcome::Failed { reason, message }));
             }
             Step::Limit(which) => return Some(Played::Ended(Outcome::Limit { which })),
-            Step::Exit(code) => return Some(Played::Exited(code)),
+            Step::Exit(code) => return Some(Played::Exited(Exit::Code(code))),
+            Step::Die => return Some(Played::Exited(Exit::Signal(9))),
             Step::Vanish => return Some(Played::Vanished),
         }
         None
+    }
+
+    /// Says nothing any more, and looks as if something were under way.
+    async fn stall(&mut self, what: Stall) {
+        match what {
+            Stall::Program => std::future::pending().await,
+            Stall::Model => {
+                let _call = self.agent.model.open();
+                std::future::pending().await
+            }
+            Stall::Tool => {
+                self.call("Stall", &json!({}));
+                std::future::pending().await
+            }
+        }
     }
 
     async fn say(&mut self, text: &str) {
@@ -133,6 +199,7 @@ impl<'a> Player<'a> {
         let piece: String = "scripted ".chars().cycle().take(bytes).collect();
         let mut text = String::new();
         for nth in 1..=count {
+            self.recorder.room().await;
             match ticks {
                 Some(ticks) => {
                     ticks.tick().await;
@@ -307,6 +374,7 @@ impl<'a> Player<'a> {
     }
 
     fn record(&self, body: EventBody) {
+        self.pulse.beat();
         self.recorder.record(Some(self.turn), Entry { parent: self.parent.clone(), extra: Map::new(), body });
     }
 }

@@ -21,12 +21,25 @@ pub(super) enum Step {
     Background(String),
     Retry(u16),
     Vendor(Value),
+    Recall,
+    Clear,
+    Listen,
     Wait(Duration),
     Hang,
+    Stall(Stall),
     Fail { reason: FailureReason, message: String },
     Limit(Limit),
     Exit(i32),
+    Die,
     Vanish,
+}
+
+/// What does not come on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stall {
+    Program,
+    Model,
+    Tool,
 }
 
 /// Bytes of a delta of `@@stream`, unless it says another number, and the most.
@@ -87,7 +100,16 @@ fn step(directive: &str) -> Result<Step, String> {
         "retry" => Step::Retry(number(rest)?),
         "vendor" => Step::Vendor(json(rest)?),
         "wait" => Step::Wait(milliseconds(rest)?),
+        "recall" => Step::Recall,
+        "clear" => Step::Clear,
+        "listen" => Step::Listen,
         "hang" => Step::Hang,
+        "stall" => Step::Stall(match rest {
+            "" | "program" => Stall::Program,
+            "model" => Stall::Model,
+            "tool" => Stall::Tool,
+            _ => return Err(format!("`{rest}` is neither `program`, `model` nor `tool`")),
+        }),
         "fail" => {
             let (reason, message) = word(rest);
             let reason = serde_json::from_value(Value::from(reason)).map_err(|error| error.to_string())?;
@@ -95,6 +117,7 @@ fn step(directive: &str) -> Result<Step, String> {
         }
         "limit" => Step::Limit(serde_json::from_value(Value::from(rest)).map_err(|error| error.to_string())?),
         "exit" => Step::Exit(number(rest)?),
+        "die" => Step::Die,
         "vanish" => Step::Vanish,
         _ => return Err("there is no such directive".to_owned()),
     })
@@ -106,7 +129,14 @@ fn stream(rest: &str) -> Result<Step, String> {
     let (mut every, mut bytes) = (Duration::ZERO, STREAM_BYTES);
     while !rest.is_empty() {
         let (key, after) = word(rest);
-        let (value, after) = word(after);
+        // `every=50ms` is taken for `every 50ms`.
+        let (key, value, after) = match key.split_once('=') {
+            Some((key, value)) => (key, value, after),
+            None => {
+                let (value, after) = word(after);
+                (key, value, after)
+            }
+        };
         match key {
             "events" => {
                 rest = word(rest).1;
@@ -159,9 +189,10 @@ mod tests {
 
     #[test]
     fn a_stream_says_how_many_how_fast_and_how_large() {
-        let steps = parse("@@stream 5\n@@stream 7 events every 3ms of 100 bytes\n@@stream 1 of 2").unwrap();
+        let text = "@@stream 5\n@@stream 7 events every 3ms of 100 bytes\n@@stream 1 of 2\n@@stream 20 every=50ms of=9";
+        let steps = parse(text).unwrap();
         let stream = |count, every, bytes| Step::Stream { count, every: Duration::from_millis(every), bytes };
-        assert_eq!(steps, [stream(5, 0, 20), stream(7, 3, 100), stream(1, 0, 2)]);
+        assert_eq!(steps, [stream(5, 0, 20), stream(7, 3, 100), stream(1, 0, 2), stream(20, 50, 9)]);
     }
 
     #[test]
@@ -183,7 +214,15 @@ mod tests {
 
     #[test]
     fn a_slip_is_seen() {
-        for line in ["@@sya x", "@@say", "@@stream many", "@@stream 1 of 0", "@@tool Bash {", "@@wait soon"] {
+        for line in [
+            "@@stall everything",
+            "@@sya x",
+            "@@say",
+            "@@stream many",
+            "@@stream 1 of 0",
+            "@@tool Bash {",
+            "@@wait soon",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

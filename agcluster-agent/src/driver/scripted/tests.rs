@@ -6,8 +6,8 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::ReplayLimits;
 use crate::log::{EventLog, Follower};
+use crate::{ReplayLimits, TokenDigest};
 
 /// A scripted agent at work.
 struct Agent {
@@ -31,7 +31,8 @@ impl Agent {
             transcript: Vec::new(),
             acknowledges: false,
         };
-        let ready = start(&configure, recorder.clone());
+        let config = Arc::new(ServerConfig::new(TokenDigest::of("t")));
+        let ready = start(&config, configure, recorder.clone()).unwrap();
         let (orders, taken) = mpsc::channel(16);
         let ended = tokio::spawn(ready.driver.run(Orders::new(taken, CancellationToken::new())));
         Self { recorder, log, orders, ended }

@@ -1,5 +1,7 @@
 //! Nothing that the program says is lost.
 
+use std::path::Path;
+
 use std::collections::HashMap;
 
 use serde_json::{Value, json};
@@ -83,7 +85,7 @@ fn said_as_json(said: &Said) -> Value {
 #[test]
 fn whatever_stands_in_a_line_stands_in_its_events() {
     for (name, lines) in transcripts() {
-        let mut translator = Translator::new(conversation_of(&lines));
+        let mut translator = Translator::new(conversation_of(&lines), Path::new("/home/agent"));
         for line in &lines {
             let value: Value = serde_json::from_str(line).unwrap();
             let conversation = translator.conversation().to_owned();

@@ -4,6 +4,7 @@ use agcluster_protocol::{EventBody, FailureReason, Outcome, PermissionMode, Turn
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use super::super::conduct::Ending;
 use super::{Session, ToDo, transcripts};
 use crate::program::Exit;
 
@@ -30,7 +31,7 @@ fn exit() -> Exit {
 fn a_turn_ends_with_its_program_and_says_why() {
     let (mut session, turn) = session();
     session.conduct.scrub.add("my-secret");
-    session.conduct.exited(&exit(), false);
+    session.conduct.exited(&exit(), Ending::Died);
     let ends = outcomes(&session);
     let [(of, Outcome::Failed { reason, message })] = ends.as_slice() else { panic!("{ends:?}") };
     assert_eq!((*of, *reason), (Some(turn), FailureReason::AgentExited));
@@ -40,7 +41,7 @@ fn a_turn_ends_with_its_program_and_says_why() {
 #[test]
 fn a_turn_that_was_to_end_is_interrupted_by_the_end_of_its_program() {
     let (mut session, turn) = session();
-    session.conduct.exited(&exit(), true);
+    session.conduct.exited(&exit(), Ending::Interrupted);
     assert_eq!(outcomes(&session), [(Some(turn), Outcome::Interrupted)]);
 }
 
@@ -171,7 +172,7 @@ proptest! {
         mutate(&mut line, seed, with);
         let (mut session, turn) = session();
         session.line(&line.to_string());
-        session.conduct.exited(&exit(), false);
+        session.conduct.exited(&exit(), Ending::Died);
         let ends = outcomes(&session).into_iter().filter(|(of, _)| *of == Some(turn)).count();
         prop_assert_eq!(ends, 1);
     }

@@ -45,12 +45,19 @@ struct Running {
 
 impl Running {
     async fn start(script: &str) -> Self {
+        Self::start_with(script, |_| {}).await
+    }
+
+    async fn start_with(script: &str, change: impl FnOnce(&mut ServerConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = ServerConfig::new(TokenDigest::of("t"));
         config.programs.claude = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/claude");
         config.workspace = folder.path().to_owned();
         config.interrupt_timeout = Duration::from_millis(300);
         config.stop_timeout = Duration::from_millis(300);
+        // Once it is started again at once, and after that only when it is needed.
+        config.restart_delay = Duration::from_secs(3600);
+        change(&mut config);
         let mut configure = Configure {
             session: "s".to_owned(),
             generation: 1,
@@ -69,7 +76,7 @@ impl Running {
         let log = Arc::new(EventLog::new(ReplayLimits::default()));
         let recorder = Recorder::new(log.clone(), 1);
         let started = start(Arc::new(config), ProcessTree::new(false), configure, recorder.clone()).await;
-        let session = Session::new(1, recorder, started.unwrap().driver);
+        let session = Session::new(1, recorder, started.unwrap());
         Self { session, log, folder }
     }
 
@@ -102,6 +109,20 @@ impl Running {
 
     fn starts(&self) -> usize {
         std::fs::read_to_string(self.folder.path().join("starts")).unwrap().lines().count()
+    }
+
+    /// Waits until the program has been started so often.
+    async fn started(&self, times: usize) {
+        let waiting = async {
+            while self.starts() < times || !self.session.vitals().program().running {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap();
+    }
+
+    async fn restart(&self) {
+        self.session.restart(1, Duration::from_secs(60)).await.unwrap();
     }
 
     fn write(&self, name: &str) {
@@ -141,19 +162,19 @@ async fn a_prompt_that_no_program_has_looked_at_is_given_to_another_once() {
 #[tokio::test]
 async fn a_program_that_dies_at_work_is_not_given_the_same_again() {
     let running = Running::start("prompt; lifecycle started; exit 1").await;
-    for starts in 1..3 {
+    for _ in 0..3 {
         let outcome = running.turn().await;
         assert!(matches!(outcome, Outcome::Failed { reason: FailureReason::AgentExited, .. }), "{outcome:?}");
-        assert_eq!(running.starts(), starts);
     }
+    assert_eq!(running.starts(), 3);
     running.session.stop().await;
 }
 
 #[tokio::test]
 async fn a_turn_fails_when_the_program_cannot_be_started_again_and_the_next_tries_again() {
-    let running = Running::start("prompt; lifecycle started; done_with well; exit 0").await;
+    let script = "prompt; lifecycle started; [ -e once ] || touch once broken; done_with well; exit 0";
+    let running = Running::start(script).await;
     assert_eq!(running.turn().await, Outcome::Completed);
-    running.write("broken");
     let Outcome::Failed { reason, message } = running.turn().await else { panic!("it did not fail") };
     assert_eq!(reason, FailureReason::AgentError);
     assert!(message.contains("could not be started again") && message.contains("code 3"), "{message}");
@@ -194,4 +215,76 @@ async fn a_program_that_will_not_end_is_killed_with_what_it_has_started() {
         assert!(since.elapsed() < Duration::from_secs(60), "it lives on");
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_program_that_dies_in_silence_is_started_again_at_once() {
+    let script = "[ -e calm ] || { touch calm; exit 1; }; prompt; done_with well; prompt";
+    let running = Running::start(script).await;
+    running.started(2).await;
+    assert_eq!(running.session.vitals().program().deaths, 1);
+    assert_eq!(running.turn().await, Outcome::Completed);
+    assert_eq!((running.starts(), running.session.vitals().program().deaths), (2, 0));
+    running.session.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_dies_again_and_again_is_given_up_until_it_is_needed() {
+    let hurry = |config: &mut ServerConfig| config.restart_delay = Duration::from_millis(1);
+    let script = "[ -e calm ] || { echo 'no luck' >&2; exit 1; }; prompt; done_with well; prompt";
+    let running = Running::start_with(script, hurry).await;
+    let given_up = async {
+        loop {
+            if let Some(problem) = running.session.vitals().problem() {
+                return problem;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let problem = tokio::time::timeout(Duration::from_secs(60), given_up).await.unwrap();
+    let why = "ended 5 times in a row and is not started again by itself (the agent program ended with code 1: no luck)";
+    assert!(problem.contains(why), "{problem}");
+    let program = running.session.vitals().program();
+    assert_eq!((program.running, program.deaths, running.starts()), (false, 5, 5));
+    let events = running.log.events();
+    let deaths = events.iter().filter(|event| matches!(event.body, EventBody::AgentExited { .. }));
+    assert_eq!(deaths.count(), 5);
+    let told =
+        |event: &&Event| matches!(&event.body, EventBody::Notice { message, .. } if *message == problem);
+    assert_eq!(events.iter().filter(told).count(), 1);
+    running.write("calm");
+    assert_eq!(running.turn().await, Outcome::Completed);
+    assert_eq!(running.session.vitals().problem(), None);
+    running.session.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_is_started_again_by_order_and_its_turn_fails_once() {
+    let script =
+        "[ -e calm ] || { prompt; lifecycle started; }; touch calm; while prompt; do done_with well; done";
+    let running = Running::start(script).await;
+    let (turn, mut follower) = running.prompt().await;
+    follower.next().await.unwrap();
+    running.started(1).await;
+    let calm = running.folder.path().join("calm");
+    while !calm.exists() {
+        tokio::task::yield_now().await;
+    }
+    running.restart().await;
+    let Outcome::Failed { reason, .. } = running.end(turn, follower).await else { panic!("it did not fail") };
+    assert_eq!(reason, FailureReason::AgentRestarted);
+    let program = running.session.vitals().program();
+    assert_eq!((program.running, program.deaths, running.starts()), (true, 0, 2));
+    assert_eq!(running.turn().await, Outcome::Completed);
+    // Also when nothing runs.
+    running.restart().await;
+    assert_eq!(running.starts(), 3);
+    assert!(
+        running
+            .session
+            .restart(2, Duration::from_secs(60))
+            .await
+            .is_err_and(|no| no.code == "stale_generation")
+    );
+    running.session.stop().await;
 }

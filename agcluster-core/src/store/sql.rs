@@ -1,0 +1,83 @@
+//! A store in an SQL database: everything that does not depend on which one.
+//!
+//! One connection writes, and holds the lock that keeps other servers out for as long as it lives. The ends of all sessions'
+//! events are kept in memory beside it, so that a commit need not ask the database for them. Whenever the outcome of a
+//! transaction is in doubt, both are thrown away, and made anew from what the database holds.
+
+mod commit;
+mod draft;
+mod driver;
+mod heads;
+mod migrations;
+mod reads;
+mod statements;
+mod trim;
+mod upkeep;
+mod value;
+mod writing;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+pub(super) use driver::{Bulk, Connection, Driver, Kind};
+pub(super) use migrations::{Script, migrator, newest};
+pub(super) use value::{Arg, Cell, Row};
+
+use super::Result;
+use heads::Heads;
+use writing::Writer;
+
+/// A store in the database of a driver.
+#[derive(Debug)]
+pub(super) struct SqlStore<D: Driver> {
+    inner: Arc<Inner<D>>,
+    upkeep: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Inner<D: Driver> {
+    driver: D,
+    writer: tokio::sync::Mutex<Writer<D::Connection>>,
+    /// The ends of all sessions' events; none while they are in doubt. Changed only by who has the writer.
+    heads: RwLock<Option<Heads>>,
+    /// There is something to do behind the scenes.
+    wake: Arc<Notify>,
+}
+
+impl<D: Driver> SqlStore<D> {
+    /// A store whose writing connection is open, and which has been migrated.
+    pub(super) async fn new(driver: D, mut connection: D::Connection) -> Result<Self> {
+        let heads = Heads::load(&mut connection).await?;
+        let wake = Arc::new(Notify::new());
+        let inner = Arc::new(Inner {
+            driver,
+            writer: tokio::sync::Mutex::new(Writer::of(connection)),
+            heads: RwLock::new(Some(heads)),
+            wake: wake.clone(),
+        });
+        // A removal may have been cut short.
+        wake.notify_one();
+        let upkeep = tokio::spawn(upkeep::run(Arc::downgrade(&inner), wake));
+        Ok(Self { inner, upkeep: Mutex::new(Some(upkeep)) })
+    }
+
+    /// Ends the work behind the scenes, and gives the task of it to wait for.
+    fn end_upkeep(&self) -> Option<JoinHandle<()>> {
+        let upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).take();
+        upkeep.inspect(JoinHandle::abort)
+    }
+}
+
+impl<D: Driver> Drop for SqlStore<D> {
+    fn drop(&mut self) {
+        self.end_upkeep();
+    }
+}
+
+impl<D: Driver> fmt::Debug for Inner<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").field("driver", &self.driver).finish_non_exhaustive()
+    }
+}

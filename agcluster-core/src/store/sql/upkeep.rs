@@ -1,0 +1,72 @@
+//! What is done behind the scenes: deleting the events of removed sessions bit by bit, and what the database itself needs.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::{Arg, Connection, Driver, Inner};
+use crate::store::Result;
+
+/// How often the database is looked after when nothing calls for it. Also how soon a lost lock is taken again.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// The most events that one transaction deletes, so that it holds up nobody for long.
+const AT_ONCE: i64 = 2_000;
+
+const NEXT: &str = "SELECT session FROM discarded ORDER BY session LIMIT 1";
+const LAST: &str = "SELECT seq FROM events WHERE session = $1 ORDER BY seq LIMIT 1 OFFSET $2";
+const DELETE_SOME: &str = "DELETE FROM events WHERE session = $1 AND seq < $2";
+const DELETE_REST: &str = "DELETE FROM events WHERE session = $1";
+const DONE: &str = "DELETE FROM discarded WHERE session = $1";
+
+/// Works until the store is gone. A fault is tried again later; whoever commits meets it too, and tells.
+pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wake: Arc<Notify>) {
+    let mut work = true;
+    loop {
+        let Some(inner) = store.upgrade() else { return };
+        if let Err(error) = look_after(&inner, &mut work).await {
+            tracing::debug!(%error, "the store was not looked after");
+        }
+        drop(inner);
+        if tokio::time::timeout(INTERVAL, wake.notified()).await.is_ok() {
+            work = true;
+        }
+    }
+}
+
+async fn look_after<D: Driver>(inner: &Inner<D>, work: &mut bool) -> Result<()> {
+    inner.driver.tend().await?;
+    let mut writing = inner.writing().await?;
+    writing.connection()?.tend().await?;
+    writing.certain();
+    while *work {
+        *work = inner.delete_some().await?;
+    }
+    Ok(())
+}
+
+impl<D: Driver> Inner<D> {
+    /// Deletes some events of a removed session, and gives whether there may be more.
+    async fn delete_some(&self) -> Result<bool> {
+        let mut writing = self.writing().await?;
+        let connection = writing.connection()?;
+        let next = connection.fetch(NEXT, &[]).await?;
+        let more = if let Some(row) = next.first() {
+            let session = Arg::Int(row.int(0)?);
+            connection.begin().await?;
+            let last = connection.fetch(LAST, &[session, Arg::Int(AT_ONCE)]).await?;
+            if let Some(row) = last.first() {
+                connection.execute(DELETE_SOME, &[session, Arg::Int(row.int(0)?)]).await?;
+            } else {
+                connection.execute(DELETE_REST, &[session]).await?;
+                connection.execute(DONE, &[session]).await?;
+            }
+            connection.commit().await?;
+            true
+        } else {
+            false
+        };
+        writing.certain();
+        Ok(more)
+    }
+}

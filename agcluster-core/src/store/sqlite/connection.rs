@@ -1,0 +1,163 @@
+//! Statements of SQLite.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{
+    Arguments, AssertSqlSafe, Connection as _, Decode, Row as _, SqlSafeStr, SqliteConnection, TypeInfo,
+    Value, ValueRef,
+};
+
+use super::error;
+use crate::store::sql::{Arg, Bulk, Cell, Connection, Row};
+use crate::store::{Result, StoreError};
+
+/// How many rows one statement inserts: so many different statements are kept ready.
+const SHAPES: [usize; 5] = [256, 64, 16, 4, 1];
+/// The log is carried over when about so much was written.
+const ENOUGH: u64 = 8 << 20;
+/// What a row costs besides its bytes: often a page of its own in the log.
+const PAGE: u64 = 1024;
+
+/// How much waits in the log.
+#[derive(Debug, Default)]
+pub(super) struct Pressure {
+    /// About so many bytes were written since it was last carried over.
+    pub(super) written: AtomicU64,
+    /// It is so long that the next writer should find it empty.
+    pub(super) long: AtomicBool,
+}
+
+/// The connection that writes.
+#[derive(Debug)]
+pub(in crate::store) struct SqliteWriter {
+    connection: SqliteConnection,
+    pressure: Arc<Pressure>,
+}
+
+impl SqliteWriter {
+    pub(super) fn new(connection: SqliteConnection, pressure: Arc<Pressure>) -> Self {
+        Self { connection, pressure }
+    }
+
+    async fn run(&mut self, sql: impl SqlSafeStr, args: &[Arg<'_>]) -> Result<u64> {
+        let query = sqlx::query_with(sql, arguments(args)?);
+        let done = query.execute(&mut self.connection).await.map_err(|error| error::of(&error))?;
+        Ok(done.rows_affected())
+    }
+}
+
+#[async_trait]
+impl Connection for SqliteWriter {
+    async fn begin(&mut self) -> Result<()> {
+        self.run("BEGIN IMMEDIATE", &[]).await.map(drop)
+    }
+
+    async fn commit(&mut self) -> Result<()> {
+        self.run("COMMIT", &[]).await.map(drop)
+    }
+
+    async fn rollback(&mut self) -> Result<()> {
+        self.run("ROLLBACK", &[]).await.map(drop)
+    }
+
+    async fn execute(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<u64> {
+        self.run(sql, args).await
+    }
+
+    async fn fetch(&mut self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>> {
+        let query = sqlx::query_with(sql, arguments(args)?);
+        rows(query.fetch_all(&mut self.connection).await)
+    }
+
+    async fn insert(&mut self, bulk: &'static Bulk, args: &[Arg<'_>]) -> Result<()> {
+        let columns = bulk.kinds.len();
+        let mut rest = args;
+        for shape in SHAPES {
+            while rest.len() >= shape * columns {
+                let (now, later) = rest.split_at(shape * columns);
+                self.run(AssertSqlSafe(statement(bulk, shape)), now).await?;
+                rest = later;
+            }
+        }
+        let bytes: usize = args.iter().map(size).sum();
+        let cost = bytes as u64 + (args.len() / columns) as u64 * PAGE;
+        self.pressure.written.fetch_add(cost, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn wants_tending(&self) -> bool {
+        self.pressure.written.load(Ordering::Relaxed) > ENOUGH
+    }
+
+    async fn tend(&mut self) -> Result<()> {
+        if self.pressure.long.swap(false, Ordering::Relaxed) {
+            // Most was carried over just now, and nobody adds to it: after this, the log begins anew.
+            self.fetch("PRAGMA wal_checkpoint(PASSIVE)", &[]).await?;
+        }
+        Ok(())
+    }
+
+    async fn close(self) {
+        if let Err(error) = self.connection.close().await {
+            tracing::debug!(%error, "the connection to SQLite ended badly");
+        }
+    }
+}
+
+/// `INSERT INTO t (a, b) VALUES (?,?),(?,?)`.
+fn statement(bulk: &Bulk, rows: usize) -> String {
+    let row = format!("({})", vec!["?"; bulk.kinds.len()].join(","));
+    let rows = vec![row.as_str(); rows].join(",");
+    format!("INSERT INTO {} VALUES {rows} {}", bulk.into, bulk.conflict)
+}
+
+fn size(arg: &Arg<'_>) -> usize {
+    match arg {
+        Arg::Int(_) | Arg::OptInt(_) => 4,
+        Arg::Text(text) => text.len(),
+        Arg::Blob(bytes) => bytes.len(),
+    }
+}
+
+/// The values of a statement.
+pub(super) fn arguments(args: &[Arg<'_>]) -> Result<SqliteArguments> {
+    let mut all = SqliteArguments::default();
+    all.reserve(args.len(), 0);
+    for arg in args {
+        let added = match arg {
+            Arg::Int(value) => all.add(*value),
+            Arg::OptInt(value) => all.add(*value),
+            Arg::Text(text) => all.add(*text),
+            Arg::Blob(bytes) => all.add(*bytes),
+        };
+        added.map_err(|_| StoreError::Broken("a value cannot be given to SQLite".to_owned()))?;
+    }
+    Ok(all)
+}
+
+/// The rows that a statement gave.
+pub(super) fn rows(rows: Result<Vec<SqliteRow>, sqlx::Error>) -> Result<Vec<Row>> {
+    let rows = rows.map_err(|error| error::of(&error))?;
+    rows.iter().map(row).collect()
+}
+
+fn row(row: &SqliteRow) -> Result<Row> {
+    let unreadable = || StoreError::Broken("a row of the database cannot be read".to_owned());
+    let cell = |column: usize| {
+        let value = row.try_get_raw(column).map_err(|_| unreadable())?;
+        if value.is_null() {
+            return Ok(Cell::Null);
+        }
+        let kind = value.to_owned().type_info().name().to_owned();
+        let cell = match kind.as_str() {
+            "INTEGER" => <i64 as Decode<sqlx::Sqlite>>::decode(value).map(Cell::Int),
+            "TEXT" => <String as Decode<sqlx::Sqlite>>::decode(value).map(Cell::Text),
+            _ => <Vec<u8> as Decode<sqlx::Sqlite>>::decode(value).map(Cell::Blob),
+        };
+        cell.map_err(|_| unreadable())
+    };
+    (0..row.len()).map(cell).collect::<Result<_>>().map(Row)
+}

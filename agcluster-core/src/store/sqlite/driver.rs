@@ -1,0 +1,91 @@
+//! The ways into a database of SQLite.
+
+use std::fs::File;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use sqlx::{ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePool};
+
+use super::connection::{self, Pressure, SqliteWriter};
+use super::error;
+use crate::store::Result;
+use crate::store::sql::{Arg, Driver, Row};
+
+/// How many read at once.
+const READERS: u32 = 4;
+/// How long one waits for its turn to read.
+const TURN: Duration = Duration::from_secs(10);
+/// The log should begin anew when it has so many pages.
+const LONG: i64 = 8_192;
+
+/// A database of SQLite.
+#[derive(Debug)]
+pub(in crate::store) struct Sqlite {
+    options: SqliteConnectOptions,
+    readers: SqlitePool,
+    /// Carries the log over; made when it is first needed.
+    keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
+    pressure: Arc<Pressure>,
+    lock: std::sync::Mutex<Option<File>>,
+}
+
+impl Sqlite {
+    pub(super) fn new(options: SqliteConnectOptions, pressure: Arc<Pressure>, lock: File) -> Self {
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(TURN)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone().read_only(true));
+        let lock = std::sync::Mutex::new(Some(lock));
+        Self { options, readers, keeper: tokio::sync::Mutex::default(), pressure, lock }
+    }
+
+    async fn connection(&self) -> Result<SqliteConnection> {
+        self.options.connect().await.map_err(|error| error::of(&error))
+    }
+}
+
+#[async_trait]
+impl Driver for Sqlite {
+    type Connection = SqliteWriter;
+
+    async fn connect(&self) -> Result<SqliteWriter> {
+        Ok(SqliteWriter::new(self.connection().await?, self.pressure.clone()))
+    }
+
+    async fn fetch(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>> {
+        let query = sqlx::query_with(sql, connection::arguments(args)?);
+        connection::rows(query.fetch_all(&self.readers).await)
+    }
+
+    async fn tend(&self) -> Result<()> {
+        if self.pressure.written.swap(0, Ordering::Relaxed) == 0 {
+            return Ok(());
+        }
+        let mut keeper = self.keeper.lock().await;
+        let mut connection = match keeper.take() {
+            Some(connection) => connection,
+            None => self.connection().await?,
+        };
+        let done = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut connection).await;
+        let pages: i64 = done.and_then(|row| row.try_get(1)).map_err(|error| error::of(&error))?;
+        self.pressure.long.store(pages > LONG, Ordering::Relaxed);
+        *keeper = Some(connection);
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        if let Some(keeper) = self.keeper.lock().await.take()
+            && let Err(error) = keeper.close().await
+        {
+            tracing::debug!(%error, "the connection to SQLite ended badly");
+        }
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
