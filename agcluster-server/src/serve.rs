@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use agcluster_core::agent::TokenKey;
 use agcluster_core::config::{ConfigFolder, ConfigStore};
 use agcluster_core::provider;
-use agcluster_core::session::Sessions;
+use agcluster_core::session::{SessionError, Sessions};
+use agcluster_core::store::StoreError;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +23,8 @@ use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::trace::{DefaultOnFailure, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
+use crate::persistence::Persistence;
+use crate::settings::OnShutdown;
 use crate::{AppState, Problem, Readiness, Settings, providers, router};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,6 +48,20 @@ pub enum StartError {
     /// A provider cannot be made.
     #[error(transparent)]
     Provider(#[from] provider::Error),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sessions of an earlier run cannot be read.
+    #[error(transparent)]
+    Sessions(#[from] SessionError),
+    /// The key of the containers' tokens cannot be read or made.
+    #[error("the token key {} cannot be used: {source}; set AGCLUSTER_DATA_DIR to a folder of this user, or AGCLUSTER_SECRET", file.display())]
+    KeyFile {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The operating system does not help.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -56,6 +73,7 @@ pub struct Server {
     listener: TcpListener,
     state: AppState,
     settings: Settings,
+    keep_sessions: bool,
 }
 
 impl Server {
@@ -68,14 +86,19 @@ impl Server {
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let port = listener.local_addr()?.port();
-        let cluster = settings.cluster.clone().unwrap_or_else(|| format!("{}-{port}", host_name()));
-        let mut sessions = Sessions::builder(providers(&settings).await?).cluster(cluster);
-        if let Some(secret) = &settings.secret {
-            sessions = sessions.token_key(TokenKey::from_secret(secret));
-        }
+        let Persistence { store, key, cluster, is_lasting } = Persistence::open(&settings).await?;
+        let sessions = Sessions::builder(providers(&settings).await?)
+            .store(store)
+            .retention(settings.retention())
+            .cluster(cluster)
+            .token_key(key)
+            .build()?;
+        sessions.recover().await?;
+        let keep_sessions =
+            settings.on_shutdown.map_or(is_lasting, |on_shutdown| on_shutdown == OnShutdown::Keep);
         let folders = settings.agent_configs.iter().map(ConfigFolder::user).collect();
         let state = AppState {
-            sessions: sessions.build()?,
+            sessions,
             configs: ConfigStore::open(folders).await,
             defaults: Arc::new(settings.agent_defaults()),
             readiness: Readiness::default(),
@@ -87,7 +110,7 @@ impl Server {
             std::fs::write(&partial, format!("{port}\n"))?;
             std::fs::rename(&partial, file)?;
         }
-        Ok(Self { listener, state, settings })
+        Ok(Self { listener, state, settings, keep_sessions })
     }
 
     /// The address it listens on.
@@ -103,18 +126,22 @@ impl Server {
         &self.state
     }
 
-    /// Serves until `stop` ends, then removes every session and answers when they are gone.
+    /// Serves until `stop` ends, then lets go of every session, or removes it and answers when it is gone: see
+    /// [`Settings::on_shutdown`].
     ///
     /// # Errors
     /// Those of the operating system.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
-        let Self { listener, state, settings } = self;
+        let Self { listener, state, settings, keep_sessions } = self;
         tracing::info!(address = %listener.local_addr()?, provider = settings.container_provider, "listening");
         let sessions = state.sessions.clone();
-        tokio::spawn(clean_up_after_earlier_run(sessions.clone()));
+        tokio::spawn(adopt(sessions.clone()));
         let sweeper = sessions.clone();
         let policy = settings.idle_policy();
         let sweeping = tokio::spawn(async move { sweeper.sweep_forever(policy).await });
+        let watcher = sessions.clone();
+        let policy = settings.watchdog_policy();
+        let watching = tokio::spawn(async move { watcher.watch_forever(policy).await });
 
         let closing = sessions.clone();
         // Events are small and must not wait for company.
@@ -128,29 +155,38 @@ impl Server {
             .with_graceful_shutdown(async move { closing.shutting_down().await });
         let serving = tokio::spawn(serving.into_future());
         stop.await;
-        tracing::info!("stopping: sessions are being removed");
-        sessions.shutdown().await;
+        if keep_sessions {
+            tracing::info!("stopping: sessions go on, and the next start finds them again");
+            sessions.release().await;
+        } else {
+            tracing::info!("stopping: sessions are being removed");
+            sessions.shutdown().await;
+        }
         sweeping.abort();
-        match tokio::time::timeout(DRAIN, serving).await {
+        watching.abort();
+        let served = match tokio::time::timeout(DRAIN, serving).await {
             Ok(Ok(result)) => result,
             Ok(Err(error)) => Err(io::Error::other(error)),
             Err(_) => {
                 tracing::warn!("some connections did not end in time");
                 Ok(())
             }
-        }
+        };
+        sessions.journal().store().close().await;
+        served
     }
 }
 
-/// Sessions are kept in memory, so every container of this cluster that is there at the start is an orphan.
-async fn clean_up_after_earlier_run(sessions: Sessions) {
-    match sessions.destroy_orphans(std::time::Duration::ZERO).await {
-        Ok(0) => {}
-        Ok(count) => tracing::info!(count, "removed containers that an earlier run left behind"),
-        Err(error) => {
-            tracing::warn!(%error, "it could not be seen whether an earlier run left containers behind")
-        }
+/// Finds out what is true of the sessions that an earlier run left, and says how that went.
+async fn adopt(sessions: Sessions) {
+    let found = sessions.progress().borrow().found;
+    if found == 0 {
+        return;
     }
+    let begun = tokio::time::Instant::now();
+    sessions.adopt().await;
+    let settled = sessions.progress().borrow().settled;
+    tracing::info!(found, settled, milliseconds = begun.elapsed().as_millis(), "adopted the sessions of an earlier run");
 }
 
 /// What every request goes through, outermost last.
@@ -193,11 +229,4 @@ fn cors(origins: &[String]) -> CorsLayer {
         .expose_headers([REQUEST_ID, header::RETRY_AFTER])
         .allow_credentials(true)
         .max_age(Duration::from_secs(600))
-}
-
-/// The host's name, for telling clusters apart.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String = name.trim().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
-    if name.is_empty() { "agcluster".to_owned() } else { name }
 }

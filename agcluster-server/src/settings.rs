@@ -7,8 +7,10 @@ use std::time::Duration;
 use agcluster_core::config::AgentDefaults as Agent;
 use agcluster_core::protocol::{PermissionMode, Secret, SystemPrompt};
 use agcluster_core::provider::{Resources, parse_size};
-use agcluster_core::session::IdlePolicy;
-use clap::Parser;
+use agcluster_core::session::{IdleAction, IdlePolicy, StuckAction, WatchdogPolicy};
+use agcluster_core::store::{DatabaseUrl, Retention};
+use clap::{Parser, ValueEnum};
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use url::Url;
 
 use crate::AgentDefaults;
@@ -69,12 +71,27 @@ pub struct Settings {
     #[arg(long, env = "ANTHROPIC_BASE_URL", default_value = "https://api.anthropic.com", value_parser = model_base_url)]
     pub anthropic_base_url: String,
 
-    /// Under which name containers are labelled; what an earlier run under this name left behind is removed at start.
-    /// Two servers on one platform need two names [default: the host's name and the port]
+    /// Where sessions and events are kept: sqlite:///path/of/file, postgres://user:password@host/database, or memory: for a
+    /// server that forgets [default: agcluster.db in the data folder]
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<DatabaseUrl>,
+
+    /// The folder of the database and of the key that container tokens follow from [default: /var/lib/agcluster for root,
+    /// ~/.local/state/agcluster for others]
+    #[arg(long, env = "AGCLUSTER_DATA_DIR", value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+
+    /// What happens to sessions when the server is asked to end: keep, so that the next start finds them again, or remove
+    /// [default: keep, and remove with DATABASE_URL=memory:]
+    #[arg(long, env = "AGCLUSTER_ON_SHUTDOWN", value_enum)]
+    pub on_shutdown: Option<OnShutdown>,
+
+    /// Under which name containers are labelled. Containers under this name that no session owns are removed, so two servers
+    /// on one platform need two names [default: a name that the database remembers]
     #[arg(long, env = "AGCLUSTER_CLUSTER")]
     pub cluster: Option<String>,
 
-    /// What the tokens of all containers follow from; random when absent
+    /// What the tokens of all containers follow from, instead of the key in the data folder
     #[arg(long, env = "AGCLUSTER_SECRET", hide_env_values = true, value_parser = secret)]
     pub secret: Option<Secret>,
 
@@ -111,9 +128,14 @@ pub struct Settings {
     #[arg(long, env = "DEFAULT_MAX_TURNS", value_parser = clap::value_parser!(u32).range(1..))]
     pub default_max_turns: Option<u32>,
 
-    /// Remove a session that has been idle for so many seconds; 0 for never
+    /// So many seconds after the last turn or request that acts, a session is idle; 0 for never
     #[arg(long, env = "SESSION_IDLE_TIMEOUT", default_value_t = 1800)]
     pub session_idle_timeout: u64,
+
+    /// What is done to an idle session: remove it; pause it, which keeps its memory where the platform can; or stop it, which
+    /// keeps its workspace and conversation. The next message wakes it
+    #[arg(long, env = "SESSION_IDLE_ACTION", default_value = "remove", value_parser = word::<IdleAction>)]
+    pub session_idle_action: IdleAction,
 
     /// Remove a session that is so many seconds old, whatever it is doing; 0 for never
     #[arg(long, env = "SESSION_MAX_LIFETIME", default_value_t = 0)]
@@ -122,6 +144,31 @@ pub struct Settings {
     /// How often to look for sessions to remove, in seconds
     #[arg(long, env = "SESSION_CLEANUP_INTERVAL", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     pub session_cleanup_interval: u64,
+
+    /// How many seconds a container may be there that no session owns
+    #[arg(long, env = "AGCLUSTER_ORPHAN_GRACE", default_value_t = 60)]
+    pub orphan_grace: u64,
+
+    /// So many seconds without a sign of life after which a turn is held to be stuck; 0 for never
+    #[arg(long, env = "TURN_STUCK_AFTER", default_value_t = 300)]
+    pub turn_stuck_after: u64,
+
+    /// What is done to a stuck turn besides saying so: notify (nothing), interrupt, or restart (the agent program, with its
+    /// conversation)
+    #[arg(long, env = "TURN_STUCK_ACTION", default_value = "notify", value_parser = word::<StuckAction>)]
+    pub turn_stuck_action: StuckAction,
+
+    /// Interrupt a turn that takes longer than so many seconds; 0 for any time
+    #[arg(long, env = "TURN_MAX_SECONDS", default_value_t = 0)]
+    pub turn_max_seconds: u64,
+
+    /// The most bytes of events that are kept of one session; older ones go first
+    #[arg(long, env = "EVENTS_MAX_SIZE", default_value = "64m", value_parser = size)]
+    pub events_max_size: u64,
+
+    /// How many seconds events are kept; 0 for as long as the session
+    #[arg(long, env = "EVENTS_MAX_AGE", default_value_t = 0)]
+    pub events_max_age: u64,
 
     /// What to log: trace, debug, info, warn, error, or a filter such as info,agcluster_core=debug
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
@@ -132,6 +179,15 @@ pub struct Settings {
     pub log_json: bool,
 }
 
+/// What happens to sessions when the server is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnShutdown {
+    /// They go on; the next start finds them again.
+    Keep,
+    /// They are removed.
+    Remove,
+}
+
 impl Settings {
     /// When sessions are removed.
     pub fn idle_policy(&self) -> IdlePolicy {
@@ -140,7 +196,28 @@ impl Settings {
             idle_timeout: seconds(self.session_idle_timeout),
             max_lifetime: seconds(self.session_max_lifetime),
             interval: Duration::from_secs(self.session_cleanup_interval),
-            ..IdlePolicy::default()
+            action: self.session_idle_action,
+            orphan_grace: Duration::from_secs(self.orphan_grace),
+        }
+    }
+
+    /// What is done about turns that get nowhere.
+    pub fn watchdog_policy(&self) -> WatchdogPolicy {
+        let seconds = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));
+        WatchdogPolicy {
+            stuck_after: seconds(self.turn_stuck_after),
+            action: self.turn_stuck_action,
+            max_turn: seconds(self.turn_max_seconds),
+            ..WatchdogPolicy::default()
+        }
+    }
+
+    /// How much of each session's events is kept.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            max_bytes: self.events_max_size,
+            max_age: (self.events_max_age > 0).then(|| Duration::from_secs(self.events_max_age)),
+            ..Retention::default()
         }
     }
 
@@ -175,6 +252,12 @@ fn secret(text: &str) -> Result<Secret, String> {
         return Err("is too short: use at least 16 characters".to_owned());
     }
     Ok(Secret::new(text))
+}
+
+/// One of the words of a type.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    // The deserialiser's own sentence names the words.
+    T::deserialize(text.into_deserializer()).map_err(|error: serde::de::value::Error| error.to_string())
 }
 
 fn permission_mode(text: &str) -> Result<PermissionMode, String> {

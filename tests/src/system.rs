@@ -100,7 +100,7 @@ impl System {
         let cluster = format!("test-{}", uuid::Uuid::new_v4().simple());
         let model_url = model.url_for(provider.host());
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let (configs, agents) = (path("providers"), path("agents"));
+        let (configs, agents, data) = (path("providers"), path("agents"), path("data"));
         // Everything is said here, so that nothing of this machine's environment counts.
         let mut all = vec![
             "agcluster-server",
@@ -116,6 +116,9 @@ impl System {
             &cluster,
             "--anthropic-base-url",
             &model_url,
+            "--data-dir",
+            &data,
+            "--on-shutdown=remove",
             "--container-cpu-quota=200000",
             "--container-memory-limit=1g",
         ];

@@ -54,6 +54,16 @@ const PARAMETERS: [&str; 17] = [
 const FORMS: &str = "write sqlite:///path/of/file, sqlite://relative/file, postgres://user:password@host/database, or memory:";
 
 impl DatabaseUrl {
+    /// A file.
+    pub fn sqlite(path: impl Into<PathBuf>) -> Self {
+        Self(Place::Sqlite(SqliteFile { path: path.into(), full: false }))
+    }
+
+    /// Whether what is kept there outlives the process.
+    pub fn is_lasting(&self) -> bool {
+        self.0 != Place::Memory
+    }
+
     pub(super) fn place(&self) -> &Place {
         &self.0
     }
