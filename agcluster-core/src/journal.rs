@@ -187,6 +187,11 @@ impl Journal {
         }
     }
 
+    /// Lets all readers come to an end, though more may follow: they read on elsewhere, with their cursors.
+    pub fn end_readers(&self) {
+        self.logs.read().unwrap_or_else(PoisonError::into_inner).values().for_each(|log| log.close());
+    }
+
     /// Drops what is held in memory of a session that is over.
     pub fn forget(&self, session: &SessionId) {
         self.logs_mut(|logs| logs.remove(session));

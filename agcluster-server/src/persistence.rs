@@ -70,7 +70,8 @@ fn key_file(file: &Path) -> io::Result<Secret> {
     // Two servers cannot be here at once: the database lets in one.
     if !file.exists() {
         let partial = file.with_extension("partial");
-        let mut new = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let mut new =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
         new.write_all(format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()).as_bytes())?;
         new.sync_all()?;
         std::fs::rename(&partial, file)?;

@@ -86,8 +86,9 @@ impl Server {
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let port = listener.local_addr()?.port();
+        let providers = providers(&settings).await?;
         let Persistence { store, key, cluster, is_lasting } = Persistence::open(&settings).await?;
-        let sessions = Sessions::builder(providers(&settings).await?)
+        let sessions = Sessions::builder(providers)
             .store(store)
             .retention(settings.retention())
             .cluster(cluster)
@@ -186,7 +187,12 @@ async fn adopt(sessions: Sessions) {
     let begun = tokio::time::Instant::now();
     sessions.adopt().await;
     let settled = sessions.progress().borrow().settled;
-    tracing::info!(found, settled, milliseconds = begun.elapsed().as_millis(), "adopted the sessions of an earlier run");
+    tracing::info!(
+        found,
+        settled,
+        milliseconds = begun.elapsed().as_millis(),
+        "adopted the sessions of an earlier run"
+    );
 }
 
 /// What every request goes through, outermost last.

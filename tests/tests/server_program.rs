@@ -11,8 +11,7 @@ use agcluster_core::provider::LABEL_CLUSTER;
 use agcluster_tests::model_api::{ModelApi, Options};
 use agcluster_tests::system::{Api, Session};
 use bollard::Docker;
-use bollard::query_parameters::{ListContainersOptions, WaitContainerOptions};
-use futures::StreamExt;
+use bollard::query_parameters::ListContainersOptions;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -59,6 +58,11 @@ impl Program {
         Api::new(self.base.clone(), KEY).launch(config).await.unwrap()
     }
 
+    /// The same session at this server.
+    fn session(&self, session: &Session) -> Session {
+        Api::new(self.base.clone(), KEY).session(&session.id)
+    }
+
     fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -77,11 +81,17 @@ fn folder(cluster: &str, model: Option<&ModelApi>) -> tempfile::TempDir {
     let url =
         model.map_or_else(|| "http://127.0.0.1:9".to_owned(), |model| model.url_for("host.docker.internal"));
     let settings = format!(
-        "API_PORT=0\nLOG_JSON=true\nLOG_LEVEL=trace\nAGCLUSTER_CLUSTER={cluster}\nANTHROPIC_BASE_URL={url}\n\
+        "API_PORT=0\nLOG_JSON=true\nLOG_LEVEL=trace\nAGCLUSTER_CLUSTER={cluster}\nANTHROPIC_BASE_URL={url}\nAGCLUSTER_DATA_DIR=data\n\
          FLY_API_TOKEN=unknown-here\nSOMETHING_ELSE=\"also fine\"\nSESSION_IDLE_TIMEOUT=600\n"
     );
     std::fs::write(folder.path().join(".env"), settings).unwrap();
     folder
+}
+
+fn add_setting(folder: &tempfile::TempDir, line: &str) {
+    let file = folder.path().join(".env");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(file, format!("{settings}{line}\n")).unwrap();
 }
 
 async fn containers(cluster: &str) -> Vec<String> {
@@ -97,33 +107,33 @@ async fn containers(cluster: &str) -> Vec<String> {
         .collect()
 }
 
-/// Waits until the engine has removed a container.
-async fn until_removed(id: &str) {
-    let docker = Docker::connect_with_defaults().unwrap().negotiate_version().await.unwrap();
-    let options = WaitContainerOptions { condition: "removed".to_owned() };
-    let mut removed = docker.wait_container(id, Some(options));
-    tokio::time::timeout(LIMIT, async { while removed.next().await.is_some() {} })
-        .await
-        .expect("it was not removed");
-}
-
 fn cluster() -> String {
     format!("test-{}", uuid::Uuid::new_v4().simple())
 }
 
 #[tokio::test]
-async fn a_server_that_was_killed_cleans_up_when_it_starts_again() {
+async fn a_server_that_was_killed_finds_its_sessions_again() {
     let cluster = cluster();
     let folder = folder(&cluster, None);
     let server = Program::start(folder.path()).await;
-    server.launch(json!({ "driver": "scripted" })).await;
+    let session = server.launch(json!({ "driver": "scripted" })).await;
+    let mut chat = session.chat("@@say begun\n@@gate go\n@@say done").await.unwrap();
+    chat.until("content").await.unwrap();
+    let before = session.get().await.unwrap().body;
     server.signal("-KILL");
     assert!(!server.end().await.1);
-    let left = containers(&cluster).await;
-    assert_eq!(left.len(), 1);
 
     let server = Program::start(folder.path()).await;
-    until_removed(&left[0]).await;
+    let session = server.session(&session);
+    let answer = json!({ "request_id": "go", "decision": "answers", "answers": {} });
+    assert!(session.post("answer", answer).await.unwrap().status.is_success());
+    let mut events = session.events(0).await.unwrap();
+    events.until("turn_ended").await.unwrap();
+    let after = session.get().await.unwrap().body;
+    assert_eq!(after["turn"], serde_json::Value::Null);
+    assert_eq!((&before["generation"], &before["created_at"]), (&after["generation"], &after["created_at"]));
+    assert_eq!(containers(&cluster).await.len(), 1, "no container was made or lost");
+    session.delete().await.unwrap();
     server.signal("-TERM");
     let (log, well) = server.end().await;
     assert!(well, "{log}");
@@ -131,9 +141,33 @@ async fn a_server_that_was_killed_cleans_up_when_it_starts_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_told_to_end_removes_its_sessions_first() {
+async fn a_server_that_is_told_to_end_lets_its_sessions_go_on() {
     let cluster = cluster();
     let folder = folder(&cluster, None);
+    let server = Program::start(folder.path()).await;
+    let session = server.launch(json!({ "driver": "scripted" })).await;
+    let mut chat = session.chat("@@say begun\n@@hang").await.unwrap();
+    chat.until("content").await.unwrap();
+    server.signal("-TERM");
+    let (log, well) = tokio::time::timeout(LIMIT, server.end()).await.unwrap();
+    assert!(well, "{log}");
+    assert_eq!(containers(&cluster).await.len(), 1);
+
+    let server = Program::start(folder.path()).await;
+    let session = server.session(&session);
+    assert!(session.post("interrupt", json!({})).await.unwrap().status.is_success());
+    session.events(0).await.unwrap().until("turn_ended").await.unwrap();
+    session.delete().await.unwrap();
+    server.signal("-TERM");
+    assert!(server.end().await.1);
+    assert!(containers(&cluster).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_shall_leave_nothing_removes_its_sessions_first() {
+    let cluster = cluster();
+    let folder = folder(&cluster, None);
+    add_setting(&folder, "AGCLUSTER_ON_SHUTDOWN=remove");
     let server = Program::start(folder.path()).await;
     let session = server.launch(json!({ "driver": "scripted" })).await;
     let mut chat = session.chat("@@say begun\n@@hang").await.unwrap();
@@ -144,6 +178,18 @@ async fn a_server_that_is_told_to_end_removes_its_sessions_first() {
     let (log, well) = tokio::time::timeout(LIMIT, server.end()).await.unwrap();
     assert!(well, "{log}");
     assert!(containers(&cluster).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_database_does_not_start() {
+    let folder = folder(&cluster(), None);
+    let first = Program::start(folder.path()).await;
+    let output = Command::new(program()).current_dir(folder.path()).env_clear().output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("is in use by another server") && text.contains("DATABASE_URL"), "{text}");
+    first.signal("-TERM");
+    assert!(first.end().await.1);
 }
 
 #[tokio::test]
@@ -175,6 +221,7 @@ async fn a_server_that_cannot_start_says_why_in_one_sentence() {
             .args(arguments)
             .current_dir(folder.path())
             .env_clear()
+            .env("AGCLUSTER_DATA_DIR", "data")
             .output()
             .await
             .unwrap();

@@ -396,6 +396,7 @@ impl Sessions {
         for session in self.list() {
             drop(detach(&session).await);
         }
+        self.inner.journal.end_readers();
     }
 
     /// Whether [`shutdown`](Self::shutdown) or [`release`](Self::release) has begun.

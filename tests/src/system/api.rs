@@ -110,6 +110,11 @@ impl Api {
         let id = answer.body["session_id"].as_str().context("a launch gives a session_id")?.to_owned();
         Ok(Session { api: self.clone(), id, launched: answer.body })
     }
+
+    /// A session that is there already.
+    pub fn session(&self, id: &str) -> Session {
+        Session { api: self.clone(), id: id.to_owned(), launched: Value::Null }
+    }
 }
 
 /// A session, through the API.

@@ -97,6 +97,8 @@ impl Stage {
             ("--agent-image", options.image.clone()),
             ("--docker-network", cluster.clone()),
             ("--cluster", cluster.clone()),
+            ("--data-dir", text(path("data"))),
+            ("--on-shutdown", "remove".to_owned()),
             ("--anthropic-base-url", model.url_for(bare::HOST)),
         ];
         let arguments: Vec<String> =
