@@ -5,6 +5,7 @@ mod id;
 mod idle;
 mod launch;
 mod owner;
+mod placement;
 mod pump;
 mod registry;
 mod session_handle;

@@ -109,7 +109,7 @@ impl Server {
     /// Those of the operating system.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Self { listener, state, settings } = self;
-        tracing::info!(address = %listener.local_addr()?, provider = settings.container_provider, "listening");
+        tracing::info!(address = %listener.local_addr()?, provider = settings.container_provider.join(","), "listening");
         let sessions = state.sessions.clone();
         tokio::spawn(clean_up_after_earlier_run(sessions.clone()));
         let sweeper = sessions.clone();

@@ -12,9 +12,7 @@ use super::{Owner, Result, Session, SessionError, Status, pump};
 use crate::agent::{AgentClient, TokenKey, wait_until_healthy};
 use crate::config::{AgentConfig, LaunchOptions};
 use crate::journal::Entry;
-use crate::provider::{
-    Container, ContainerSpec, ContainerState, DestroyOptions, ErrorKind, Labels, ListFilter, Resources,
-};
+use crate::provider::{Container, ContainerSpec, ContainerState, ErrorKind, Labels, Resources};
 
 /// The generation of a session's first container.
 const FIRST_GENERATION: u32 = 1;
@@ -32,8 +30,8 @@ pub struct Launch {
     pub agent: AgentSpec,
     /// Whose it is.
     pub owner: Owner,
-    /// Which provider; the default one when absent.
-    pub provider: Option<String>,
+    /// Which provider, or several to be asked in this order until one has room; the default when empty.
+    pub providers: Vec<String>,
     /// How the agent reaches its model; none for an agent that calls no model.
     pub model_access: Option<ModelAccess>,
     /// What to tell whoever launched it, besides what the provider has to say.
@@ -53,7 +51,7 @@ impl Launch {
                 image: config.image.clone(),
             },
             owner,
-            provider: None,
+            providers: Vec::new(),
             model_access: None,
             warnings: launch.warnings.iter().map(ToString::to_string).collect(),
         }
@@ -118,14 +116,14 @@ async fn steps(session: &Arc<Session>, launch: Launch, cluster: &str, key: &Toke
         resources: launch.agent.resources,
         lifetime: None,
     };
-    let container = session.provider.create(spec).await?;
+    let container = session.placement.create(spec).await?;
     let created_us = elapsed();
     session.state.send_modify(|state| {
         state.container = Some(container.id.clone());
         state.generation = FIRST_GENERATION;
     });
 
-    let endpoint = session.provider.endpoint(&container.id).await?;
+    let endpoint = session.placement.provider().endpoint(&container.id).await?;
     let client = AgentClient::new(&endpoint, &token)?;
     tokio::select! {
         health = wait_until_healthy(&client, HEALTHY) => { health?; }
@@ -165,7 +163,7 @@ async fn steps(session: &Arc<Session>, launch: Launch, cluster: &str, key: &Toke
 async fn until_container_ends(session: &Session, container: &Container) -> SessionError {
     loop {
         tokio::time::sleep(STILL_RUNNING).await;
-        match session.provider.inspect(&container.id).await {
+        match session.placement.provider().inspect(&container.id).await {
             Ok(Container { state: ContainerState::Stopped { reason, exit_code }, .. }) => {
                 let reason = reason.or_else(|| exit_code.map(|code| format!("exit code {code}")));
                 return SessionError::ContainerEnded { reason };
@@ -181,14 +179,5 @@ async fn until_container_ends(session: &Session, container: &Container) -> Sessi
 /// Removes whatever the platform has of a session.
 pub(super) async fn destroy_all(session: &Session) -> Result<()> {
     let known = session.state.borrow().container.clone();
-    if let Some(id) = known {
-        session.provider.destroy(&id, DestroyOptions::default()).await?;
-        return Ok(());
-    }
-    // A create whose answer never came may have made one.
-    let filter = ListFilter { cluster: None, session: Some(session.id.to_string()) };
-    for container in session.provider.list(filter).await? {
-        session.provider.destroy(&container.id, DestroyOptions::default()).await?;
-    }
-    Ok(())
+    Ok(session.placement.remove(known.as_ref(), session.id.as_str()).await?)
 }

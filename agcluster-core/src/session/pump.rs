@@ -180,7 +180,7 @@ async fn check(session: &Session, client: &AgentClient, instance: &mut Option<St
         return Err(Lost { failure: FailureReason::AgentServerLost, reason });
     }
     let Some(id) = session.state.borrow().container.clone() else { return Ok(false) };
-    match session.provider.inspect(&id).await {
+    match session.placement.provider().inspect(&id).await {
         Ok(Container { state: ContainerState::Stopped { reason, exit_code }, .. }) => {
             let why = reason.or_else(|| exit_code.map(|code| format!("exit code {code}")));
             let reason =

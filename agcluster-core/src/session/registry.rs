@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::placement::Placement;
 use super::{AgentId, Launch, Owner, Result, Session, SessionError, SessionId, State, Status, launch, pump};
 use crate::agent::TokenKey;
 use crate::journal::{Entry, Journal, MemoryJournal};
@@ -109,8 +110,8 @@ impl Sessions {
         if self.is_shutting_down() {
             return Err(SessionError::ShuttingDown);
         }
-        let (provider_name, provider) = self.inner.providers.get(launch.provider.as_deref())?;
-        let session = Arc::new(self.session(&launch, provider_name, provider));
+        let placement = Placement::new(self.inner.providers.select(&launch.providers)?);
+        let session = Arc::new(self.session(&launch, placement));
         self.inner.journal.open(&session.id).await?;
         self.sessions_mut(|sessions| sessions.insert(session.id.clone(), Arc::clone(&session)));
         let (sessions, launched) = (self.clone(), Arc::clone(&session));
@@ -125,20 +126,14 @@ impl Sessions {
         Ok(session)
     }
 
-    fn session(
-        &self,
-        launch: &Launch,
-        provider_name: String,
-        provider: Arc<dyn ContainerProvider>,
-    ) -> Session {
+    fn session(&self, launch: &Launch, placement: Placement) -> Session {
         let now = Timestamp::now();
         Session {
             id: SessionId::generate(),
             agent_id: AgentId::generate(),
             config_id: launch.config_id.clone(),
             owner: launch.owner,
-            provider_name,
-            provider,
+            placement,
             journal: Arc::clone(&self.inner.journal),
             created_at: now,
             state: watch::Sender::new(State::default()),

@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::placement::Placement;
 use super::{AgentId, LaunchTimings, Owner, Result, SessionError, SessionId, State, Status, Turn};
 use crate::agent::{AgentClient, AgentError};
 use crate::journal::{self, Journal, Record};
-use crate::provider::ContainerProvider;
 
 /// A session. Held in an `Arc`; every method may be called from anywhere at any time.
 #[derive(Debug)]
@@ -22,8 +22,7 @@ pub struct Session {
     pub(super) agent_id: AgentId,
     pub(super) config_id: String,
     pub(super) owner: Owner,
-    pub(super) provider_name: String,
-    pub(super) provider: Arc<dyn ContainerProvider>,
+    pub(super) placement: Placement,
     pub(super) journal: Arc<dyn Journal>,
     pub(super) created_at: Timestamp,
     pub(super) state: watch::Sender<State>,
@@ -55,7 +54,7 @@ pub struct SessionInfo {
     pub agent_id: AgentId,
     /// The configuration it was launched with.
     pub config_id: String,
-    /// The provider it was launched on.
+    /// The provider it was launched on; while it is starting, the one that is asked.
     pub provider: String,
     /// What is changing.
     pub state: State,
@@ -94,7 +93,7 @@ impl Session {
             id: self.id.clone(),
             agent_id: self.agent_id.clone(),
             config_id: self.config_id.clone(),
-            provider: self.provider_name.clone(),
+            provider: self.placement.name().to_owned(),
             state: self.state.borrow().clone(),
             agent: facts.map(|facts| facts.agent.clone()),
             created_at: self.created_at,
