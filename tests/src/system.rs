@@ -13,7 +13,7 @@ use agcluster_core::session::Sessions;
 use agcluster_server::{Server, Settings};
 use anyhow::Context;
 use clap::Parser;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -53,6 +53,11 @@ impl Provider {
     }
 }
 
+/// A configuration of Docker whose engine is not there.
+pub fn no_engine() -> (&'static str, Value) {
+    ("docker", json!({ "host": "unix:///nonexistent/docker.sock" }))
+}
+
 /// A running system. Stop it with [`stop`](Self::stop), which also looks for what it may have left behind.
 #[derive(Debug)]
 pub struct System {
@@ -81,7 +86,7 @@ impl System {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(provider: Provider, arguments: &[&str]) -> anyhow::Result<Self> {
-        Self::start_on(provider, None, arguments).await
+        Self::start_configured(provider, &[], arguments).await
     }
 
     /// A system whose Docker engine is not there.
@@ -89,14 +94,22 @@ impl System {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_without_engine() -> anyhow::Result<Self> {
-        Self::start_on(Provider::Docker, Some("unix:///nonexistent/docker.sock"), &[]).await
+        Self::start_configured(Provider::Docker, &[no_engine()], &[]).await
     }
 
-    async fn start_on(provider: Provider, engine: Option<&str>, arguments: &[&str]) -> anyhow::Result<Self> {
+    /// A system with these configuration files of providers besides its own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_configured(
+        provider: Provider,
+        files: &[(&str, Value)],
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let model = ModelApi::start(ModelOptions { listen, ..ModelOptions::default() }).await?;
         let folder = tempfile::tempdir()?;
-        configure(provider, engine, &folder)?;
+        configure(provider, files, &folder)?;
         let cluster = format!("test-{}", uuid::Uuid::new_v4().simple());
         let model_url = model.url_for(provider.host());
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -106,8 +119,6 @@ impl System {
             "agcluster-server",
             "--host=127.0.0.1",
             "--port=0",
-            "--container-provider",
-            provider.name(),
             "--provider-configs",
             &configs,
             "--agent-configs",
@@ -119,6 +130,9 @@ impl System {
             "--container-cpu-quota=200000",
             "--container-memory-limit=1g",
         ];
+        if !arguments.iter().any(|argument| argument.starts_with("--container-provider")) {
+            all.extend(["--container-provider", provider.name()]);
+        }
         all.extend_from_slice(arguments);
         let server = Server::bind(Settings::try_parse_from(all)?).await?;
         let address = server.address()?;
@@ -180,12 +194,12 @@ impl System {
 }
 
 /// Writes the provider's configuration.
-fn configure(provider: Provider, engine: Option<&str>, folder: &TempDir) -> anyhow::Result<()> {
+fn configure(provider: Provider, files: &[(&str, Value)], folder: &TempDir) -> anyhow::Result<()> {
     let (providers, agents) = (folder.path().join("providers"), folder.path().join("agents"));
     std::fs::create_dir_all(&providers)?;
     std::fs::create_dir_all(&agents)?;
-    if let Some(host) = engine {
-        std::fs::write(providers.join("docker.yaml"), json!({ "host": host }).to_string())?;
+    for (name, config) in files {
+        std::fs::write(providers.join(format!("{name}.yaml")), config.to_string())?;
     }
     if provider == Provider::Process {
         // The agent runs as another user, whose workspace is beneath.
