@@ -5,15 +5,20 @@
 //! | `docker` | `docker` | a hardened container on a Docker or Podman engine |
 //! | `process` | `process` | a child process on this machine, for development: it isolates nothing |
 //! | `memory` | `memory` | a task in this process with the scripted agent, for tests and demonstrations |
+//! | `vercel` | `vercel` | a sandbox of Vercel |
 //!
 //! [`register_all`] makes those that were compiled in known to a factory, which then makes them by name.
 
 #![cfg_attr(
-    not(any(feature = "docker", feature = "process", feature = "memory")),
+    not(any(feature = "docker", feature = "process", feature = "memory", feature = "vercel")),
     allow(dead_code, reason = "without any provider there is nothing to share")
 )]
 
 mod config;
+#[cfg_attr(
+    not(any(feature = "docker", feature = "process")),
+    allow(dead_code, reason = "not every platform has workspaces that outlive containers")
+)]
 mod name;
 
 #[cfg(feature = "docker")]
@@ -22,6 +27,8 @@ pub mod docker;
 pub mod memory;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "vercel")]
+pub mod vercel;
 
 use agcluster_core::provider::ProviderFactory;
 
@@ -39,7 +46,9 @@ pub fn register_all(factory: &mut ProviderFactory) {
     process::register(factory);
     #[cfg(feature = "memory")]
     memory::register(factory);
-    #[cfg(not(any(feature = "docker", feature = "process", feature = "memory")))]
+    #[cfg(feature = "vercel")]
+    vercel::register(factory);
+    #[cfg(not(any(feature = "docker", feature = "process", feature = "memory", feature = "vercel")))]
     let _ = factory;
 }
 
@@ -51,6 +60,6 @@ mod tests {
     fn every_platform_is_registered_under_its_own_name() {
         let mut factory = ProviderFactory::new();
         register_all(&mut factory);
-        assert_eq!(factory.platforms(), ["docker", "memory", "process"]);
+        assert_eq!(factory.platforms(), ["docker", "memory", "process", "vercel"]);
     }
 }
