@@ -28,3 +28,4 @@ pub use providers::providers;
 pub use readiness::Readiness;
 pub use serve::{Server, StartError};
 pub use settings::Settings;
+pub use stack::{LayerSettings, around};

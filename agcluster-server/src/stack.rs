@@ -12,13 +12,13 @@ use serde::Deserialize;
 /// What can be said of the layers, under `layers` of a platform's file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct LayerSettings {
+pub struct LayerSettings {
     /// So many calls may be under way at a time.
-    concurrency: usize,
+    pub concurrency: usize,
     /// So many containers may be made in a minute, at even distances; as many as are asked for when absent.
-    creates_per_minute: Option<u32>,
+    pub creates_per_minute: Option<u32>,
     /// How long making one may take, in seconds: waiting for the platform's own rate limits, and going through its regions, included.
-    create_seconds: u64,
+    pub create_seconds: u64,
 }
 
 impl Default for LayerSettings {
@@ -63,7 +63,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 ///
 /// Failover is not among them: which provider a container is on is the session's to know, so a launch chooses among whole stacks
 /// ([`Selection`](agcluster_core::provider::Selection)). A call costs some microseconds here, which the bench holds against its target.
-pub(crate) fn around(
+pub fn around(
     platform: Arc<dyn ContainerProvider>,
     settings: &LayerSettings,
 ) -> Arc<dyn ContainerProvider> {

@@ -2,11 +2,8 @@
 
 mod api;
 mod frames;
-mod leftovers;
 
-use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 
 use agcluster_core::config::ConfigStore;
 use agcluster_core::session::Sessions;
@@ -21,37 +18,10 @@ use tokio::task::JoinHandle;
 pub use api::{Answer, Api, Session};
 pub use frames::{Chat, Frame};
 
+pub use crate::ground::{Provider, needed};
+
+use crate::ground::Ground;
 use crate::model_api::{ModelApi, Options as ModelOptions};
-
-/// Where sessions of a system are launched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// Real Docker containers.
-    Docker,
-    /// Child processes.
-    Process,
-    /// Tasks in this process, with the scripted agent.
-    Memory,
-}
-
-impl Provider {
-    /// The name in configurations and requests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Process => "process",
-            Self::Memory => "memory",
-        }
-    }
-
-    /// The name under which an agent reaches this machine.
-    fn host(self) -> &'static str {
-        match self {
-            Self::Docker => "host.docker.internal",
-            Self::Process | Self::Memory => "127.0.0.1",
-        }
-    }
-}
 
 /// A configuration of Docker whose engine is not there.
 pub fn no_engine() -> (&'static str, Value) {
@@ -61,7 +31,7 @@ pub fn no_engine() -> (&'static str, Value) {
 /// A running system. Stop it with [`stop`](Self::stop), which also looks for what it may have left behind.
 #[derive(Debug)]
 pub struct System {
-    provider: Provider,
+    ground: Ground,
     cluster: String,
     address: SocketAddr,
     model: ModelApi,
@@ -109,7 +79,8 @@ impl System {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let model = ModelApi::start(ModelOptions { listen, ..ModelOptions::default() }).await?;
         let folder = tempfile::tempdir()?;
-        configure(provider, files, &folder)?;
+        let ground = Ground::prepare(provider).await?;
+        configure(&ground, files, &folder)?;
         let cluster = format!("test-{}", uuid::Uuid::new_v4().simple());
         let model_url = model.url_for(provider.host());
         let path = |name: &str| folder.path().join(name).display().to_string();
@@ -141,12 +112,12 @@ impl System {
         let serving = tokio::spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        Ok(Self { provider, cluster, address, model, sessions, configs, stop, serving, folder })
+        Ok(Self { ground, cluster, address, model, sessions, configs, stop, serving, folder })
     }
 
     /// Where it launches.
     pub fn provider(&self) -> Provider {
-        self.provider
+        self.ground.provider()
     }
 
     /// The name its containers are labelled with.
@@ -186,40 +157,21 @@ impl System {
     pub async fn stop(self) -> anyhow::Result<()> {
         let _ = self.stop.send(());
         self.serving.await?.context("the server ended badly")?;
-        leftovers::check(self.provider, &self.cluster, self.folder.path()).await?;
+        self.ground.end(&self.cluster).await?;
         self.model.assert_clean();
         self.model.stop().await;
         Ok(())
     }
 }
 
-/// Writes the provider's configuration.
-fn configure(provider: Provider, files: &[(&str, Value)], folder: &TempDir) -> anyhow::Result<()> {
+/// Writes the providers' configurations; what a test says wins over the ground's.
+fn configure(ground: &Ground, files: &[(&str, Value)], folder: &TempDir) -> anyhow::Result<()> {
     let (providers, agents) = (folder.path().join("providers"), folder.path().join("agents"));
     std::fs::create_dir_all(&providers)?;
     std::fs::create_dir_all(&agents)?;
-    for (name, config) in files {
+    let own = (ground.provider().name(), ground.config().clone());
+    for (name, config) in std::iter::once(&own).chain(files) {
         std::fs::write(providers.join(format!("{name}.yaml")), config.to_string())?;
     }
-    if provider == Provider::Process {
-        // The agent runs as another user, whose workspace is beneath.
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
-        let config = json!({
-            "agent_binary": needed("AGCLUSTER_AGENT_BINARY")?,
-            "claude": needed("AGCLUSTER_CLAUDE")?,
-            "state_dir": folder.path().join("state"),
-        });
-        std::fs::write(providers.join("process.yaml"), config.to_string())?;
-    }
     Ok(())
-}
-
-/// A path that `cargo xtask test` sets up.
-///
-/// # Errors
-/// When it is not set.
-pub fn needed(variable: &str) -> anyhow::Result<String> {
-    std::env::var(variable).with_context(|| {
-        format!("{variable} is not set: run the tests with `cargo xtask test`, which prepares what they need")
-    })
 }
