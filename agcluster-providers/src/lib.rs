@@ -5,12 +5,19 @@
 //! | `docker` | `docker` | a hardened container on a Docker or Podman engine |
 //! | `process` | `process` | a child process on this machine, for development: it isolates nothing |
 //! | `memory` | `memory` | a task in this process with the scripted agent, for tests and demonstrations |
+//! | `fly_machines` | `fly_machines` | a Fly Machine: a virtual machine of its own |
 //! | `vercel` | `vercel` | a sandbox of Vercel |
 //!
 //! [`register_all`] makes those that were compiled in known to a factory, which then makes them by name.
 
 #![cfg_attr(
-    not(any(feature = "docker", feature = "process", feature = "memory", feature = "vercel")),
+    not(any(
+        feature = "docker",
+        feature = "process",
+        feature = "memory",
+        feature = "fly_machines",
+        feature = "vercel"
+    )),
     allow(dead_code, reason = "without any provider there is nothing to share")
 )]
 
@@ -23,6 +30,8 @@ mod name;
 
 #[cfg(feature = "docker")]
 pub mod docker;
+#[cfg(feature = "fly_machines")]
+pub mod fly_machines;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "process")]
@@ -46,9 +55,17 @@ pub fn register_all(factory: &mut ProviderFactory) {
     process::register(factory);
     #[cfg(feature = "memory")]
     memory::register(factory);
+    #[cfg(feature = "fly_machines")]
+    fly_machines::register(factory);
     #[cfg(feature = "vercel")]
     vercel::register(factory);
-    #[cfg(not(any(feature = "docker", feature = "process", feature = "memory", feature = "vercel")))]
+    #[cfg(not(any(
+        feature = "docker",
+        feature = "process",
+        feature = "memory",
+        feature = "fly_machines",
+        feature = "vercel"
+    )))]
     let _ = factory;
 }
 
@@ -60,6 +77,6 @@ mod tests {
     fn every_platform_is_registered_under_its_own_name() {
         let mut factory = ProviderFactory::new();
         register_all(&mut factory);
-        assert_eq!(factory.platforms(), ["docker", "memory", "process", "vercel"]);
+        assert_eq!(factory.platforms(), ["docker", "fly_machines", "memory", "process", "vercel"]);
     }
 }
