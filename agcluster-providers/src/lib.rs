@@ -7,6 +7,7 @@
 //! | `memory` | `memory` | a task in this process with the scripted agent, for tests and demonstrations |
 //! | `fly_machines` | `fly_machines` | a Fly Machine: a virtual machine of its own |
 //! | `vercel` | `vercel` | a sandbox of Vercel |
+//! | `cloudflare` | `cloudflare` | a Cloudflare Container, behind a gateway Worker of the user's own |
 //!
 //! [`register_all`] makes those that were compiled in known to a factory, which then makes them by name.
 
@@ -16,7 +17,8 @@
         feature = "process",
         feature = "memory",
         feature = "fly_machines",
-        feature = "vercel"
+        feature = "vercel",
+        feature = "cloudflare"
     )),
     allow(dead_code, reason = "without any provider there is nothing to share")
 )]
@@ -28,6 +30,8 @@ mod config;
 )]
 mod name;
 
+#[cfg(feature = "cloudflare")]
+pub mod cloudflare;
 #[cfg(feature = "docker")]
 pub mod docker;
 #[cfg(feature = "fly_machines")]
@@ -59,12 +63,15 @@ pub fn register_all(factory: &mut ProviderFactory) {
     fly_machines::register(factory);
     #[cfg(feature = "vercel")]
     vercel::register(factory);
+    #[cfg(feature = "cloudflare")]
+    cloudflare::register(factory);
     #[cfg(not(any(
         feature = "docker",
         feature = "process",
         feature = "memory",
         feature = "fly_machines",
-        feature = "vercel"
+        feature = "vercel",
+        feature = "cloudflare"
     )))]
     let _ = factory;
 }
@@ -77,6 +84,6 @@ mod tests {
     fn every_platform_is_registered_under_its_own_name() {
         let mut factory = ProviderFactory::new();
         register_all(&mut factory);
-        assert_eq!(factory.platforms(), ["docker", "fly_machines", "memory", "process", "vercel"]);
+        assert_eq!(factory.platforms(), ["cloudflare", "docker", "fly_machines", "memory", "process", "vercel"]);
     }
 }
