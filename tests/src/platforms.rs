@@ -1,0 +1,3 @@
+//! The platforms that cannot be reached from a build machine, in this machine's own making.
+
+pub mod cloudflare;
