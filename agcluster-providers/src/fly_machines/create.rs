@@ -5,9 +5,7 @@ mod app;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use agcluster_core::provider::{
-    Container, ContainerSpec, ContainerState, Error, ErrorKind, Labels, Result,
-};
+use agcluster_core::provider::{Container, ContainerSpec, ContainerState, Error, ErrorKind, Labels, Result};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::api::{Failure, Machine, MachinePlan};

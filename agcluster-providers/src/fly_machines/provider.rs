@@ -289,22 +289,20 @@ impl ContainerProvider for FlyMachinesProvider {
         self.inner.fresh.take(id);
         let (app, machine) = self.machine(id, "pause")?;
         let deadline = self.deadline();
-        if let Err(failure) = self.inner.api.suspend(app, machine).await {
-            let (seen, _) = self.get(id, "pause").await?;
-            match seen.state() {
-                "suspending" | "suspended" => {}
-                "stopping" | "stopped" | "failed" => return Err(gone("pause").with_source(failure)),
-                _ if seen.memory_mb().is_some_and(|memory| memory > SUSPENDABLE_MB) => {
-                    let message =
-                        "a machine with more than 2g of memory cannot be suspended: ask for less memory";
-                    return Err(
-                        Error::new(ErrorKind::Precondition, PLATFORM, "pause", message).with_source(failure)
-                    );
-                }
-                _ => return Err(self.about(id, failure, "pause")),
+        let (seen, api) = self.get(id, "pause").await?;
+        match seen.state() {
+            "suspended" => return Ok(()),
+            "stopping" | "stopped" | "failed" => return Err(gone("pause")),
+            _ if seen.memory_mb().is_some_and(|memory| memory > SUSPENDABLE_MB) => {
+                let message =
+                    "a machine with more than 2g of memory cannot be suspended: ask for less memory";
+                return Err(Error::new(ErrorKind::Precondition, PLATFORM, "pause", message));
             }
+            "suspending" => {}
+            _ => api.suspend(app, machine).await.map_err(|failure| self.about(id, failure, "pause"))?,
         }
-        match self.reach(id, "pause", "suspended,stopped", None, deadline).await?.as_deref() {
+        let version = seen.instance_id.as_deref();
+        match self.reach(id, "pause", "suspended,stopped", version, deadline).await?.as_deref() {
             Some("stopped") => Err(gone("pause")),
             _ => Ok(()),
         }
@@ -314,7 +312,8 @@ impl ContainerProvider for FlyMachinesProvider {
         let (seen, _) = self.get(id, "resume").await?;
         match seen.state() {
             "suspending" => {
-                self.reach(id, "resume", "suspended,stopped", None, self.deadline()).await?;
+                let version = seen.instance_id.as_deref();
+                self.reach(id, "resume", "suspended,stopped", version, self.deadline()).await?;
             }
             "suspended" => {}
             "stopping" | "stopped" | "failed" => return Err(gone("resume")),

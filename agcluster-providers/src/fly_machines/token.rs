@@ -5,7 +5,7 @@ use agcluster_core::protocol::Secret;
 /// What the parts of a newer token begin with.
 const MACAROONS: [&str; 3] = ["fm2_", "fm1r_", "fm1a_"];
 /// What people paste before a token, in any case and any number.
-const SCHEMES: [&str; 2] = ["bearer ", "flyv1 "];
+const SCHEMES: [&str; 2] = ["bearer", "flyv1"];
 
 /// The `Authorization` header for a token as it was pasted; `None` when there is no token in it.
 pub(super) fn authorization(token: &Secret) -> Option<Secret> {
@@ -25,6 +25,7 @@ fn without_scheme(text: &str) -> &str {
     for scheme in SCHEMES {
         if let Some((head, rest)) = text.split_at_checked(scheme.len())
             && head.eq_ignore_ascii_case(scheme)
+            && (rest.is_empty() || rest.starts_with(char::is_whitespace))
         {
             return without_scheme(rest);
         }

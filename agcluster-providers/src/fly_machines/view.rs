@@ -148,7 +148,9 @@ mod tests {
 
     fn machine(state: &str) -> Machine {
         let ip = Some("fdaa:0:1::3".to_owned());
-        Machine { id: "1".to_owned(), state: Some(state.to_owned()), private_ip: ip, ..Machine::default() }
+        let mut machine = Machine::default().in_state(state.to_owned());
+        (machine.id, machine.private_ip) = ("1".to_owned(), ip);
+        machine
     }
 
     #[test]
