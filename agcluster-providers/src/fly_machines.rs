@@ -47,6 +47,7 @@ pub const PLATFORM: &str = "fly_machines";
 
 /// Registers the provider as `fly_machines`.
 pub fn register(factory: &mut ProviderFactory) {
+    factory.register_environment(PLATFORM, ENV);
     factory.register(PLATFORM, |config| async move {
         let provider = FlyMachinesProvider::new(crate::config::read(PLATFORM, config)?)?;
         Ok(Arc::new(provider) as Arc<dyn ContainerProvider>)

@@ -55,6 +55,7 @@ const AGENT_OWNER: &str = "1000:1000";
 
 /// Registers the provider as `vercel`.
 pub fn register(factory: &mut ProviderFactory) {
+    factory.register_environment(PLATFORM, ENV);
     factory.register(PLATFORM, |config| async move {
         let provider = VercelProvider::new(crate::config::read(PLATFORM, config)?)?;
         Ok(Arc::new(provider) as Arc<dyn ContainerProvider>)

@@ -39,7 +39,8 @@ pub(super) fn find(
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Found::default(),
         Err(error) => return Err(in_file(format!("it cannot be read: {error}"))),
     };
-    for (variable, field) in variables {
+    // The first one that says something about a field counts.
+    for (variable, field) in variables.iter().rev() {
         if let Some(value) = environment.get(variable) {
             found.is_configured = true;
             put(&mut found.fields, field, value.into());
