@@ -70,6 +70,7 @@ fn pieces(lines: Lines, silence: Option<Duration>, first: Duration) -> Pieces {
             }
         }
     })
+    .fuse()
     .boxed()
 }
 
