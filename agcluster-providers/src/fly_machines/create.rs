@@ -288,11 +288,15 @@ impl<'a> Creation<'a> {
 
     /// Removes a machine that did not come up. A failure here is not the one to tell of; what stays is found by `list`.
     async fn clean_up(&self, id: &str) {
-        match self.inner.api.delete(&self.app, id).await {
-            Err(failure) if !failure.is_not_found() => {
-                tracing::warn!(machine = id, %failure, "a machine that did not come up was not removed");
-            }
-            _ => {}
+        let api = &self.inner.api;
+        let deadline = Instant::now() + self.inner.config.timeouts.call();
+        let gone = match api.delete(&self.app, id).await {
+            Ok(()) => wait::until(api, (&self.app, id), "destroyed", None, deadline).await.map(drop),
+            Err(failure) if failure.is_not_found() => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = gone {
+            tracing::warn!(machine = id, %failure, "a machine that did not come up was not removed");
         }
     }
 
