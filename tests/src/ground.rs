@@ -1,5 +1,6 @@
-//! What a provider stands on in a test: an engine, a folder, a fake of its platform; and whether anything is left there.
+//! What a provider stands on in a test: an engine, a folder, a platform of this machine's own making; and whether anything is left there.
 
+mod cloud;
 mod leftovers;
 
 use std::fs::Permissions;
@@ -12,35 +13,41 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use cloud::Cloud;
+
+use crate::platforms::cloudflare;
+
 /// Where containers are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provider {
-    /// Real Docker containers.
-    Docker,
-    /// Child processes.
-    Process,
     /// Tasks in this process, with the scripted agent.
     Memory,
+    /// Child processes.
+    Process,
+    /// Real Docker containers.
+    Docker,
+    /// A fake of Fly's API, with Docker containers for machines.
+    FlyMachines,
+    /// A fake of Vercel's API, with Docker containers for machines.
+    Vercel,
+    /// The real gateway Worker in the real `workerd`, with Docker containers.
+    Cloudflare,
 }
 
 impl Provider {
     /// All there are, the quickest first.
-    pub const ALL: [Self; 3] = [Self::Memory, Self::Process, Self::Docker];
+    pub const ALL: [Self; 6] =
+        [Self::Memory, Self::Process, Self::Docker, Self::FlyMachines, Self::Vercel, Self::Cloudflare];
 
     /// The name in configurations and requests.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Docker => "docker",
-            Self::Process => "process",
             Self::Memory => "memory",
-        }
-    }
-
-    /// The name under which an agent reaches this machine.
-    pub fn host(self) -> &'static str {
-        match self {
-            Self::Docker => "host.docker.internal",
-            Self::Process | Self::Memory => "127.0.0.1",
+            Self::Process => "process",
+            Self::Docker => "docker",
+            Self::FlyMachines => "fly_machines",
+            Self::Vercel => "vercel",
+            Self::Cloudflare => "cloudflare",
         }
     }
 }
@@ -51,6 +58,7 @@ pub struct Ground {
     provider: Provider,
     config: Value,
     memory: MemoryProvider,
+    cloud: Option<Cloud>,
     folder: TempDir,
 }
 
@@ -64,16 +72,18 @@ impl Ground {
         let folder = tempfile::Builder::new().prefix("agc").tempdir()?;
         // Where agents run as another user, their workspace is beneath.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
-        let config = match provider {
-            Provider::Memory => json!({}),
-            Provider::Docker => json!({ "image": image() }),
-            Provider::Process => json!({
+        let cloud = Box::pin(Cloud::start(provider)).await?;
+        let config = match (provider, &cloud) {
+            (_, Some(cloud)) => cloud.config(),
+            (Provider::Docker, None) => json!({ "image": image() }),
+            (Provider::Process, None) => json!({
                 "agent_binary": needed("AGCLUSTER_AGENT_BINARY")?,
                 "claude": needed("AGCLUSTER_CLAUDE")?,
                 "state_dir": folder.path().join("state"),
             }),
+            (_, None) => json!({}),
         };
-        Ok(Self { provider, config, memory: MemoryProvider::default(), folder })
+        Ok(Self { provider, config, memory: MemoryProvider::default(), cloud, folder })
     }
 
     /// Whose ground it is.
@@ -84,6 +94,18 @@ impl Ground {
     /// What a server's configuration file holds to stand on it.
     pub fn config(&self) -> &Value {
         &self.config
+    }
+
+    /// The name under which an agent reaches this machine.
+    ///
+    /// # Errors
+    /// When the engine does not say.
+    pub async fn host(&self) -> anyhow::Result<String> {
+        Ok(match self.provider {
+            Provider::Memory | Provider::Process => "127.0.0.1".to_owned(),
+            Provider::Cloudflare => cloudflare::agent_host().await?,
+            Provider::Docker | Provider::FlyMachines | Provider::Vercel => "host.docker.internal".to_owned(),
+        })
     }
 
     /// A provider on it, made by its name as a server makes it; another one over the same platform each time.
@@ -100,19 +122,37 @@ impl Ground {
         Ok(factory.create(self.provider.name(), self.config.clone()).await?)
     }
 
+    /// How many requests the platform's API has been sent; `None` where it is not in between.
+    pub fn requests(&self) -> Option<usize> {
+        self.cloud.as_ref().map(Cloud::requests)
+    }
+
+    /// Breaks every stream to an agent server that is open now, where the platform is in between.
+    pub fn cut_streams(&self) {
+        if let Some(cloud) = &self.cloud {
+            cloud.cut_streams();
+        }
+    }
+
     /// Ends it.
     ///
     /// # Errors
-    /// When something is left there of clusters whose names begin like this.
+    /// When something is left there of clusters whose names begin like this, or the platform was sent what it would refuse.
     pub async fn end(self, clusters: &str) -> anyhow::Result<()> {
-        let left = match self.provider {
-            Provider::Docker => leftovers::of_docker(clusters).await?,
-            Provider::Process => leftovers::of_processes(&self.folder.path().join("state"))?,
-            Provider::Memory => {
+        let left = match (self.provider, &self.cloud) {
+            (_, Some(cloud)) => cloud.left_behind().await?,
+            (Provider::Docker, None) => leftovers::of_docker(clusters).await?,
+            (Provider::Process, None) => leftovers::of_processes(&self.folder.path().join("state"))?,
+            (_, None) => {
                 let list = self.memory.list(ListFilter::default()).await?;
                 list.into_iter().map(|container| container.id.0).collect()
             }
         };
+        if let Some(cloud) = self.cloud {
+            let violations = cloud.violations();
+            cloud.stop().await?;
+            ensure!(violations.is_empty(), "wrong requests: {violations:#?}");
+        }
         ensure!(left.is_empty(), "{} has something left: {left:#?}", self.provider.name());
         Ok(())
     }

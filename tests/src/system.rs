@@ -82,7 +82,7 @@ impl System {
         let ground = Ground::prepare(provider).await?;
         configure(&ground, files, &folder)?;
         let cluster = format!("test-{}", uuid::Uuid::new_v4().simple());
-        let model_url = model.url_for(provider.host());
+        let model_url = model.url_for(&ground.host().await?);
         let path = |name: &str| folder.path().join(name).display().to_string();
         let (configs, agents) = (path("providers"), path("agents"));
         // Everything is said here, so that nothing of this machine's environment counts.
