@@ -164,9 +164,9 @@ pub struct Timeouts {
 }
 
 impl Default for Timeouts {
-    /// Half a minute, and three.
+    /// Half a minute, and two.
     fn default() -> Self {
-        Self { call_seconds: 30, change_seconds: 180 }
+        Self { call_seconds: 30, change_seconds: 120 }
     }
 }
 

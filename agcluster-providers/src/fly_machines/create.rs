@@ -181,7 +181,9 @@ impl<'a> Creation<'a> {
 
     /// Waits until a new machine runs; removes it when it does not.
     async fn bring_up(&self, machine: Machine) -> Result<Attempt> {
-        let failed = match self.wait_for(&machine, "started,stopped,failed").await {
+        // Counted from now: its turn may have come late.
+        let deadline = Instant::now() + self.inner.config.timeouts.change();
+        let failed = match self.wait_until(&machine, "started,stopped,failed", deadline).await {
             Ok(Reached::State(state)) => {
                 let state = match state {
                     Some(state) => state,
@@ -281,9 +283,19 @@ impl<'a> Creation<'a> {
         }
     }
 
+    /// Waits for what others do with a machine.
     async fn wait_for(&self, machine: &Machine, states: &str) -> Result<Reached, Failure> {
+        self.wait_until(machine, states, self.deadline).await
+    }
+
+    async fn wait_until(
+        &self,
+        machine: &Machine,
+        states: &str,
+        deadline: Instant,
+    ) -> Result<Reached, Failure> {
         let version = machine.instance_id.as_deref().filter(|_| states.contains("stopped"));
-        wait::until(&self.inner.api, (&self.app, &machine.id), states, version, self.deadline).await
+        wait::until(&self.inner.api, (&self.app, &machine.id), states, version, deadline).await
     }
 
     /// Removes a machine that did not come up. A failure here is not the one to tell of; what stays is found by `list`.

@@ -64,3 +64,19 @@ fn a_base_url_may_have_what_clients_append() {
         assert_eq!(read(json!({"base_url": url})).unwrap().api_url(), "http://_api.internal:4280");
     }
 }
+
+/// What a file that ships says beside what must be given is what holds without it.
+#[test]
+fn the_shipped_file_is_the_defaults() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/providers/fly_machines.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.replace("${FLY_API_TOKEN}", "fm2_secret").replace("${FLY_APP_NAME:-}", "agents");
+    let shipped: FlyMachinesConfig = serde_saphyr::from_str(&text.replace("${FLY_REGION:-}", "''")).unwrap();
+    let expected = FlyMachinesConfig {
+        token: Some(Secret::new("fm2_secret")),
+        app: Some("agents".to_owned()),
+        ..FlyMachinesConfig::default()
+    };
+    assert_eq!(shipped, expected);
+}
