@@ -94,6 +94,8 @@ struct Shared {
     client: reqwest::Client,
     /// Changes when open streams are to break.
     cuts: watch::Sender<u64>,
+    /// How many streams were broken off because they were silent for too long.
+    silent: watch::Sender<u64>,
     requests: Mutex<Vec<Recorded>>,
     violations: Mutex<Vec<String>>,
 }
@@ -165,6 +167,7 @@ impl FlyMachinesPlatform {
             faults: Faults::default(),
             client: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?,
             cuts: watch::Sender::new(0),
+            silent: watch::Sender::new(0),
             requests: Mutex::default(),
             violations: Mutex::default(),
         });
@@ -243,6 +246,13 @@ impl FlyMachinesPlatform {
     /// Breaks all streams off that the public hosts pass on.
     pub fn cut_streams(&self) {
         self.shared.cuts.send_modify(|cut| *cut += 1);
+    }
+
+    /// Answers once a stream was broken off because it was silent for longer than its service says.
+    pub async fn cut_a_silent_stream(&self) {
+        let mut silent = self.shared.silent.subscribe();
+        // The sender lives as long as the platform.
+        let _ = silent.wait_for(|cut| *cut > 0).await;
     }
 
     /// Takes an app's public addresses away.

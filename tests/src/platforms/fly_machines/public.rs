@@ -118,15 +118,18 @@ fn cut_when_silent(
     idle: Duration,
 ) -> impl Stream<Item = std::io::Result<Bytes>> {
     let cut = fake.cuts.subscribe();
-    stream::unfold(Some((pieces, cut)), move |open| async move {
-        let (mut pieces, mut cut) = open?;
+    stream::unfold(Some((pieces, cut, fake)), move |open| async move {
+        let (mut pieces, mut cut, fake) = open?;
         tokio::select! {
             piece = pieces.next() => match piece? {
-                Ok(piece) => Some((Ok(piece), Some((pieces, cut)))),
+                Ok(piece) => Some((Ok(piece), Some((pieces, cut, fake)))),
                 Err(error) => Some((Err(error), None)),
             },
             _ = cut.changed() => Some((Err(std::io::Error::other("cut")), None)),
-            () = tokio::time::sleep(idle) => Some((Err(std::io::Error::other("idle")), None)),
+            () = tokio::time::sleep(idle) => {
+                fake.silent.send_modify(|cut| *cut += 1);
+                Some((Err(std::io::Error::other("idle")), None))
+            }
         }
     })
 }
