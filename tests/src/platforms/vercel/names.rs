@@ -80,6 +80,13 @@ impl World {
     pub(super) async fn get(self: &Arc<Self>, name: &str, resume: bool) -> Answer {
         let mut sandbox = self.sandbox(name)?;
         let mut resumed = false;
+        if resume {
+            // It is slow rather than refused: the official client asks once.
+            let settled =
+                |status: Status| matches!(status, Status::Running | Status::Pending) || status.is_final();
+            sandbox.session.until(settled).await;
+            sandbox = self.sandbox(name)?;
+        }
         if resume && sandbox.session.state().status.is_final() {
             let gone = || Refusal::new(410, "snapshot_not_found", "Snapshot not found");
             let snapshot = sandbox.current_snapshot.clone().ok_or_else(gone)?;
@@ -100,13 +107,6 @@ impl World {
                 resumed = true;
             }
             sandbox = self.sandbox(name)?;
-        } else if resume {
-            match sandbox.session.state().status {
-                Status::Pending | Status::Running => {}
-                _ => {
-                    sandbox.session.running()?;
-                }
-            }
         }
         if resume {
             sandbox.session.until(|status| status != Status::Pending).await;
