@@ -25,6 +25,7 @@ mod context;
 mod files;
 mod report;
 mod run;
+mod table;
 mod tar;
 
 pub mod endpoint;
@@ -37,4 +38,5 @@ pub mod workspace;
 pub use case::{Failed, Outcome, Verdict};
 pub use context::Context;
 pub use report::{Report, Row};
-pub use run::run_all;
+pub use run::{case_names, run_all};
+pub use table::Table;

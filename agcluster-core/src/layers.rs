@@ -27,9 +27,9 @@
 mod chaos;
 mod circuit_breaker;
 mod concurrency_limit;
-mod failover;
+pub(crate) mod failover;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 mod layer;
 mod layered;
 mod metrics;

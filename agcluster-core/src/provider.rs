@@ -7,6 +7,7 @@ mod error;
 mod factory;
 mod labels;
 mod resources;
+mod selection;
 mod set;
 mod spec;
 
@@ -23,6 +24,7 @@ pub use error::{CapacityScope, Error, ErrorKind, Result};
 pub use factory::{Builder, ProviderFactory};
 pub use labels::{LABEL_AGENT, LABEL_CLUSTER, LABEL_EXPIRES_AT, LABEL_GENERATION, LABEL_SESSION, Labels};
 pub use resources::{ParseSizeError, Resources, parse_size};
+pub use selection::{Placed, Selection};
 pub use set::ProviderSet;
 pub use spec::{
     ContainerSpec, DestroyOptions, ExecOptions, ExecOutput, ListFilter, LogOptions, PathInContainer,
@@ -63,6 +65,11 @@ pub struct Probe {
 pub trait ContainerProvider: Send + Sync + std::fmt::Debug + 'static {
     /// Which platform this is and what it can do. Never fails, never asks the platform.
     fn info(&self) -> ProviderInfo;
+
+    /// The platforms that its errors name: its own and, for a provider around several, theirs.
+    fn platforms(&self) -> Vec<&'static str> {
+        vec![self.info().platform]
+    }
 
     /// Asks the platform whether containers could be made now. Cheap enough to be called every few seconds.
     ///

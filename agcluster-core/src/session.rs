@@ -8,6 +8,7 @@ mod idle;
 mod launch;
 mod lifecycle;
 mod owner;
+mod placement;
 mod policy;
 mod pump;
 mod record;

@@ -5,23 +5,43 @@
 //! | `docker` | `docker` | a hardened container on a Docker or Podman engine |
 //! | `process` | `process` | a child process on this machine, for development: it isolates nothing |
 //! | `memory` | `memory` | a task in this process with the scripted agent, for tests and demonstrations |
+//! | `fly_machines` | `fly_machines` | a Fly Machine: a virtual machine of its own |
+//! | `vercel` | `vercel` | a sandbox of Vercel |
+//! | `cloudflare` | `cloudflare` | a Cloudflare Container, behind a gateway Worker of the user's own |
 //!
 //! [`register_all`] makes those that were compiled in known to a factory, which then makes them by name.
 
 #![cfg_attr(
-    not(any(feature = "docker", feature = "process", feature = "memory")),
+    not(any(
+        feature = "docker",
+        feature = "process",
+        feature = "memory",
+        feature = "fly_machines",
+        feature = "vercel",
+        feature = "cloudflare"
+    )),
     allow(dead_code, reason = "without any provider there is nothing to share")
 )]
 
 mod config;
+#[cfg_attr(
+    not(any(feature = "docker", feature = "process")),
+    allow(dead_code, reason = "not every platform has workspaces that outlive containers")
+)]
 mod name;
 
+#[cfg(feature = "cloudflare")]
+pub mod cloudflare;
 #[cfg(feature = "docker")]
 pub mod docker;
+#[cfg(feature = "fly_machines")]
+pub mod fly_machines;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "vercel")]
+pub mod vercel;
 
 use agcluster_core::provider::ProviderFactory;
 
@@ -39,7 +59,20 @@ pub fn register_all(factory: &mut ProviderFactory) {
     process::register(factory);
     #[cfg(feature = "memory")]
     memory::register(factory);
-    #[cfg(not(any(feature = "docker", feature = "process", feature = "memory")))]
+    #[cfg(feature = "fly_machines")]
+    fly_machines::register(factory);
+    #[cfg(feature = "vercel")]
+    vercel::register(factory);
+    #[cfg(feature = "cloudflare")]
+    cloudflare::register(factory);
+    #[cfg(not(any(
+        feature = "docker",
+        feature = "process",
+        feature = "memory",
+        feature = "fly_machines",
+        feature = "vercel",
+        feature = "cloudflare"
+    )))]
     let _ = factory;
 }
 
@@ -51,6 +84,9 @@ mod tests {
     fn every_platform_is_registered_under_its_own_name() {
         let mut factory = ProviderFactory::new();
         register_all(&mut factory);
-        assert_eq!(factory.platforms(), ["docker", "memory", "process"]);
+        assert_eq!(
+            factory.platforms(),
+            ["cloudflare", "docker", "fly_machines", "memory", "process", "vercel"]
+        );
     }
 }

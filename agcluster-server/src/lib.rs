@@ -6,6 +6,7 @@
 mod app;
 mod auth;
 mod defaults;
+mod environment;
 mod extract;
 mod logging;
 mod persistence;
@@ -17,12 +18,15 @@ mod routes;
 mod serve;
 mod settings;
 mod sse;
+mod stack;
 
 pub use app::{AppState, router};
 pub use defaults::AgentDefaults;
+pub use environment::Environment;
 pub use logging::init as init_logging;
 pub use problem::{FieldProblem, Problem};
 pub use providers::providers;
 pub use readiness::Readiness;
 pub use serve::{Server, StartError};
 pub use settings::{OnShutdown, Settings};
+pub use stack::{LayerSettings, around};

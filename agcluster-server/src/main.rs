@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use agcluster_server::{Server, Settings, init_logging};
+use agcluster_server::{Environment, Server, Settings, init_logging};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     {
         return failed(&format!("the file .env cannot be read: {error}"));
     }
-    let settings = Settings::parse();
+    let settings = Settings { environment: Environment::of_process(), ..Settings::parse() };
     if let Err(error) = init_logging(&settings.log_level, settings.log_json) {
         return failed(&error);
     }

@@ -6,5 +6,6 @@ pub(crate) mod configs;
 pub(crate) mod events;
 pub(crate) mod launch;
 pub(crate) mod meta;
+mod provider_names;
 pub(crate) mod providers;
 pub(crate) mod sessions;

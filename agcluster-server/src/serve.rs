@@ -134,7 +134,7 @@ impl Server {
     /// Those of the operating system.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
         let Self { listener, state, settings, keep_sessions } = self;
-        tracing::info!(address = %listener.local_addr()?, provider = settings.container_provider, "listening");
+        tracing::info!(address = %listener.local_addr()?, provider = settings.container_provider.join(","), "listening");
         let sessions = state.sessions.clone();
         tokio::spawn(adopt(sessions.clone()));
         let sweeper = sessions.clone();

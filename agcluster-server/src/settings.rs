@@ -13,7 +13,7 @@ use clap::{Parser, ValueEnum};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use url::Url;
 
-use crate::AgentDefaults;
+use crate::{AgentDefaults, Environment};
 
 /// Runs coding agents in containers, behind one HTTP API.
 ///
@@ -34,15 +34,15 @@ pub struct Settings {
     #[arg(long, env = "API_PORT_FILE", value_name = "FILE")]
     pub port_file: Option<PathBuf>,
 
-    /// The provider of launches that name none
-    #[arg(long, env = "CONTAINER_PROVIDER", default_value = "docker")]
-    pub container_provider: String,
+    /// The provider of launches that name none. Several, comma-separated, are asked in their order until one has room
+    #[arg(long, env = "CONTAINER_PROVIDER", value_delimiter = ',', default_value = "docker")]
+    pub container_provider: Vec<String>,
 
-    /// Further providers that launches may name, comma-separated
+    /// Further providers that launches may name, comma-separated; platforms that are configured otherwise need not be among them
     #[arg(long, env = "AGCLUSTER_PROVIDERS", value_delimiter = ',')]
     pub providers: Vec<String>,
 
-    /// The folder with a PROVIDER.yaml for each provider that is configured otherwise than by default
+    /// The folder with a PROVIDER.yaml for each provider; ${NAME} in it is a variable of the environment
     #[arg(long, env = "AGCLUSTER_PROVIDER_CONFIGS", default_value = "configs/providers")]
     pub provider_configs: PathBuf,
 
@@ -177,6 +177,10 @@ pub struct Settings {
     /// Log one JSON object a line
     #[arg(long, env = "LOG_JSON")]
     pub log_json: bool,
+
+    /// What providers' files and credentials are taken from; empty, unless it is given.
+    #[arg(skip)]
+    pub environment: Environment,
 }
 
 /// What happens to sessions when the server is asked to end.

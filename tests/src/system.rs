@@ -2,18 +2,15 @@
 
 mod api;
 mod frames;
-mod leftovers;
 
-use std::fs::Permissions;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
 
 use agcluster_core::config::ConfigStore;
 use agcluster_core::session::Sessions;
 use agcluster_server::{Server, Settings};
 use anyhow::Context;
 use clap::Parser;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -21,42 +18,20 @@ use tokio::task::JoinHandle;
 pub use api::{Answer, Api, Session};
 pub use frames::{Chat, Frame};
 
+pub use crate::ground::{Provider, needed};
+
+use crate::ground::Ground;
 use crate::model_api::{ModelApi, Options as ModelOptions};
 
-/// Where sessions of a system are launched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// Real Docker containers.
-    Docker,
-    /// Child processes.
-    Process,
-    /// Tasks in this process, with the scripted agent.
-    Memory,
-}
-
-impl Provider {
-    /// The name in configurations and requests.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Docker => "docker",
-            Self::Process => "process",
-            Self::Memory => "memory",
-        }
-    }
-
-    /// The name under which an agent reaches this machine.
-    fn host(self) -> &'static str {
-        match self {
-            Self::Docker => "host.docker.internal",
-            Self::Process | Self::Memory => "127.0.0.1",
-        }
-    }
+/// A configuration of Docker whose engine is not there.
+pub fn no_engine() -> (&'static str, Value) {
+    ("docker", json!({ "host": "unix:///nonexistent/docker.sock" }))
 }
 
 /// A running system. Stop it with [`stop`](Self::stop), which also looks for what it may have left behind.
 #[derive(Debug)]
 pub struct System {
-    provider: Provider,
+    ground: Ground,
     cluster: String,
     address: SocketAddr,
     model: ModelApi,
@@ -81,7 +56,7 @@ impl System {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(provider: Provider, arguments: &[&str]) -> anyhow::Result<Self> {
-        Self::start_on(provider, None, arguments).await
+        Self::start_configured(provider, &[], arguments).await
     }
 
     /// A system whose Docker engine is not there.
@@ -89,16 +64,25 @@ impl System {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_without_engine() -> anyhow::Result<Self> {
-        Self::start_on(Provider::Docker, Some("unix:///nonexistent/docker.sock"), &[]).await
+        Self::start_configured(Provider::Docker, &[no_engine()], &[]).await
     }
 
-    async fn start_on(provider: Provider, engine: Option<&str>, arguments: &[&str]) -> anyhow::Result<Self> {
+    /// A system with these configuration files of providers besides its own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_configured(
+        provider: Provider,
+        files: &[(&str, Value)],
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let model = ModelApi::start(ModelOptions { listen, ..ModelOptions::default() }).await?;
         let folder = tempfile::tempdir()?;
-        configure(provider, engine, &folder)?;
+        let ground = Ground::prepare(provider).await?;
+        configure(&ground, files, &folder)?;
         let cluster = format!("test-{}", uuid::Uuid::new_v4().simple());
-        let model_url = model.url_for(provider.host());
+        let model_url = model.url_for(&ground.host().await?);
         let path = |name: &str| folder.path().join(name).display().to_string();
         let (configs, agents, data) = (path("providers"), path("agents"), path("data"));
         // Everything is said here, so that nothing of this machine's environment counts.
@@ -106,8 +90,6 @@ impl System {
             "agcluster-server",
             "--host=127.0.0.1",
             "--port=0",
-            "--container-provider",
-            provider.name(),
             "--provider-configs",
             &configs,
             "--agent-configs",
@@ -122,6 +104,9 @@ impl System {
             "--container-cpu-quota=200000",
             "--container-memory-limit=1g",
         ];
+        if !arguments.iter().any(|argument| argument.starts_with("--container-provider")) {
+            all.extend(["--container-provider", provider.name()]);
+        }
         all.extend_from_slice(arguments);
         let server = Server::bind(Settings::try_parse_from(all)?).await?;
         let address = server.address()?;
@@ -130,12 +115,12 @@ impl System {
         let serving = tokio::spawn(server.run(async move {
             let _ = stopped.await;
         }));
-        Ok(Self { provider, cluster, address, model, sessions, configs, stop, serving, folder })
+        Ok(Self { ground, cluster, address, model, sessions, configs, stop, serving, folder })
     }
 
     /// Where it launches.
     pub fn provider(&self) -> Provider {
-        self.provider
+        self.ground.provider()
     }
 
     /// The name its containers are labelled with.
@@ -175,40 +160,21 @@ impl System {
     pub async fn stop(self) -> anyhow::Result<()> {
         let _ = self.stop.send(());
         self.serving.await?.context("the server ended badly")?;
-        leftovers::check(self.provider, &self.cluster, self.folder.path()).await?;
+        self.ground.end(&self.cluster).await?;
         self.model.assert_clean();
         self.model.stop().await;
         Ok(())
     }
 }
 
-/// Writes the provider's configuration.
-fn configure(provider: Provider, engine: Option<&str>, folder: &TempDir) -> anyhow::Result<()> {
+/// Writes the providers' configurations; what a test says wins over the ground's.
+fn configure(ground: &Ground, files: &[(&str, Value)], folder: &TempDir) -> anyhow::Result<()> {
     let (providers, agents) = (folder.path().join("providers"), folder.path().join("agents"));
     std::fs::create_dir_all(&providers)?;
     std::fs::create_dir_all(&agents)?;
-    if let Some(host) = engine {
-        std::fs::write(providers.join("docker.yaml"), json!({ "host": host }).to_string())?;
-    }
-    if provider == Provider::Process {
-        // The agent runs as another user, whose workspace is beneath.
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
-        let config = json!({
-            "agent_binary": needed("AGCLUSTER_AGENT_BINARY")?,
-            "claude": needed("AGCLUSTER_CLAUDE")?,
-            "state_dir": folder.path().join("state"),
-        });
-        std::fs::write(providers.join("process.yaml"), config.to_string())?;
+    let own = (ground.provider().name(), ground.config().clone());
+    for (name, config) in std::iter::once(&own).chain(files) {
+        std::fs::write(providers.join(format!("{name}.yaml")), config.to_string())?;
     }
     Ok(())
-}
-
-/// A path that `cargo xtask test` sets up.
-///
-/// # Errors
-/// When it is not set.
-pub fn needed(variable: &str) -> anyhow::Result<String> {
-    std::env::var(variable).with_context(|| {
-        format!("{variable} is not set: run the tests with `cargo xtask test`, which prepares what they need")
-    })
 }

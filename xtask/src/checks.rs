@@ -1,5 +1,7 @@
 //! Everything that must hold, in the order in which it is cheapest to be told.
 
+mod features;
+mod outside;
 mod totals;
 
 use std::io::{BufRead, BufReader, Write};
@@ -31,9 +33,10 @@ pub(crate) fn run(filter: &[String]) -> ExitCode {
         run.step("lints", |_| lints());
         run.step("documentation", |_| documentation());
         run.step("licences and sources", |_| licences());
+        run.step("each provider alone", |_| features::each_alone());
     } else {
         announce(
-            "Only tests that match: formatting, lints, licences, documentation, the example and the README's lines are left out",
+            "Only tests that match: formatting, lints, licences, documentation, the examples and the README's lines are left out",
         );
     }
     // Tests in containers would only repeat, each in its way, what is missing here.
@@ -44,6 +47,7 @@ pub(crate) fn run(filter: &[String]) -> ExitCode {
         if filter.is_empty() {
             run.step("documentation tests", |totals| tests(&["--doc"], &[], &programs, totals));
             run.step("the example embed", |_| example("embed", &programs));
+            run.step("the example of a provider", |totals| outside::tests(&programs, totals));
             run.step("the README's lines", |_| demo::rehearse());
         }
     }
@@ -111,7 +115,7 @@ fn build() -> Result<()> {
     command::run(workspace::cargo().arg("build").args(EVERYTHING).arg("--all-targets"))
 }
 
-/// Runs tests, shows what they write and adds up their results.
+/// Runs tests of the workspace.
 fn tests(targets: &[&str], filter: &[String], programs: &Programs, totals: &mut Totals) -> Result<()> {
     let mut cargo = workspace::cargo();
     cargo
@@ -122,6 +126,11 @@ fn tests(targets: &[&str], filter: &[String], programs: &Programs, totals: &mut 
         .args(targets)
         .arg("--")
         .args(filter);
+    counted(&mut cargo, totals)
+}
+
+/// Runs a command that runs tests, shows what it writes and adds up its results.
+fn counted(cargo: &mut Command, totals: &mut Totals) -> Result<()> {
     let mut running =
         cargo.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let mut output = BufReader::new(running.stdout.take().context("cargo has no output")?);

@@ -8,6 +8,7 @@ mod agent;
 mod bench;
 mod checks;
 mod command;
+mod conformance;
 mod demo;
 mod docker;
 mod environment;
@@ -60,6 +61,14 @@ enum Command {
         /// Run only the tests whose names contain one of these.
         filter: Vec<String>,
     },
+    /// Put providers through the behaviour suite and print what they came to.
+    ///
+    /// With AGCLUSTER_LIVE=PLATFORM it is the real platform, configured as the server is: by configs/providers/PLATFORM.yaml
+    /// and the environment. It makes some thirty containers there, removes them, and costs what they cost.
+    Conformance {
+        /// Which; all, if none is named.
+        platforms: Vec<String>,
+    },
     /// Measure, and print each figure beside its floor.
     Bench {
         /// Arguments for the benchmark.
@@ -75,6 +84,7 @@ fn main() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Image { variant, base, fresh } => image::build(&Order { variant, base, fresh }).map(drop),
         Command::Agent => agent::build().map(|path| println!("{}", path.display())),
+        Command::Conformance { platforms } => conformance::run(&platforms),
         Command::Bench { arguments } => bench::run(&arguments),
     };
     match done {

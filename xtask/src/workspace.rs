@@ -82,6 +82,22 @@ pub(crate) fn version_of(package: &str) -> Result<String> {
         .with_context(|| format!("there is no package {package} in this workspace"))
 }
 
+/// The features of `package`, in alphabetical order.
+///
+/// # Errors
+/// When there is no such package.
+pub(crate) fn features_of(package: &str) -> Result<Vec<String>> {
+    let metadata = metadata()?;
+    let packages = metadata.get("packages").and_then(Value::as_array);
+    let found = packages
+        .into_iter()
+        .flatten()
+        .find(|found| found.get("name").and_then(Value::as_str) == Some(package))
+        .with_context(|| format!("there is no package {package} in this workspace"))?;
+    let features = found.get("features").and_then(Value::as_object);
+    Ok(features.into_iter().flatten().map(|(name, _)| name.clone()).collect())
+}
+
 /// The target triple of this machine, as the compiler names it.
 pub(crate) fn host_triple() -> Result<String> {
     let text = command::output(Command::new("rustc").arg("-vV"))?;

@@ -168,8 +168,17 @@ async fn refusal(operation: &'static str, status: StatusCode, body: transport::B
     match transport::read_all(operation, body, CALL).await {
         Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => AgentError::Refused { status, problem },
+            // Not the agent server's words but those of a proxy before it, which does not reach it (yet).
+            Err(_) if is_from_the_way(status) => {
+                AgentError::Unreachable(format!("{operation} was answered with {status} by a proxy").into())
+            }
             Err(_) => AgentError::Protocol(format!("{operation} was answered with {status} and no reason")),
         },
         Err(error) => error,
     }
+}
+
+/// Whether a status without a reason means that a proxy found nobody behind it.
+fn is_from_the_way(status: StatusCode) -> bool {
+    matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 use super::case::{check, refused, same, unsupported};
 use super::files::{self, WORKSPACE, Way};
 use super::{Context, Failed, Outcome, Verdict, tar};
-use crate::provider::{ContainerId, ErrorKind, ExecOptions, ExecOutput, Resources, StopOptions};
+use crate::provider::{ContainerId, ErrorKind, ExecOptions, ExecOutput, Isolation, Resources, StopOptions};
 
 fn shell(script: &str) -> ExecOptions {
     ExecOptions::new(["/bin/sh", "-c", script])
@@ -132,8 +132,16 @@ pub async fn limits_are_as_claimed(context: &Context) -> Verdict {
     let id = &container.id;
     if limits.memory {
         let files = ["memory.max", "memory/memory.limit_in_bytes"];
-        let seen = first_number(context, id, &files).await?;
-        same("the memory limit inside", &seen, &asked.memory_bytes)?;
+        match first_number(context, id, &files).await? {
+            // The limit of a virtual machine is its size.
+            None if capabilities.isolation == Isolation::VirtualMachine => {
+                let (size, limit) =
+                    (machine_memory(context, id).await?, asked.memory_bytes.unwrap_or_default());
+                let fits = size <= limit && size >= limit / 4 * 3;
+                check(fits, format!("the machine has {size} bytes of memory and should have {limit}"))?;
+            }
+            seen => same("the memory limit inside", &seen, &asked.memory_bytes)?,
+        }
     }
     if limits.pids {
         let seen = first_number(context, id, &["pids.max", "pids/pids.max"]).await?;
@@ -168,4 +176,12 @@ async fn first_number(context: &Context, id: &ContainerId, files: &[&str]) -> Re
         }
     }
     Ok(None)
+}
+
+/// How many bytes of memory the machine has that a container is, without what its kernel keeps for itself.
+async fn machine_memory(context: &Context, id: &ContainerId) -> Result<u64, Failed> {
+    let script = "awk '/^MemTotal:/ { print $2 * 1024 }' /proc/meminfo";
+    let done = context.provider().exec(id, shell(script)).await?;
+    let text = String::from_utf8_lossy(&done.stdout).into_owned();
+    text.trim().parse().map_err(|_| Failed(format!("the machine's memory cannot be read: {done:?}")))
 }

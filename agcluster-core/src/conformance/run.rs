@@ -70,6 +70,11 @@ const CASES: &[Case] = cases! {
     }
 };
 
+/// The names of all cases, in the order in which reports list them.
+pub fn case_names() -> impl Iterator<Item = &'static str> {
+    CASES.iter().map(|case| case.name)
+}
+
 /// No case takes longer, or it hangs.
 const LONGEST: Duration = Duration::from_secs(300);
 

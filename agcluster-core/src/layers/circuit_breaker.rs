@@ -15,8 +15,8 @@ pub const CIRCUIT_OPEN: &str = "circuit_open";
 
 /// Refuses calls at once while the platform is down, instead of letting each find out for itself.
 ///
-/// * **Closed**: calls are made. So many failures in a row open it. A failure is [`ErrorKind::Unavailable`] or [`ErrorKind::Timeout`]; any other
-///   error shows that the platform is there.
+/// * **Closed**: calls are made. So many failures in a row open it. A failure is [`ErrorKind::Unavailable`] or [`ErrorKind::Timeout`], but for that of
+///   a command (`exec`); any other error shows that the platform is there.
 /// * **Open**: calls are answered with [`ErrorKind::Unavailable`], code [`CIRCUIT_OPEN`], and
 ///   [when to come back](crate::provider::Error::retry_after). After a while it is half open.
 /// * **Half open**: one call at a time is let through. If it goes well the circuit is closed, if it fails it is open again. A call that is
@@ -61,6 +61,10 @@ impl Layer for CircuitBreaker {
         };
         let answer = next.run().await;
         let verdict = match &answer {
+            // A command that took too long is the caller's.
+            Err(error) if error.kind() == ErrorKind::Timeout && call.operation == Operation::Exec => {
+                Verdict::Success
+            }
             Err(error) if matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout) => {
                 Verdict::Failure
             }

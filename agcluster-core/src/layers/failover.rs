@@ -4,6 +4,7 @@ mod capabilities;
 mod create;
 mod member;
 mod placements;
+pub(crate) mod policy;
 
 use std::time::Duration;
 
@@ -37,7 +38,11 @@ const PLATFORM: &str = "failover";
 /// * **probe** is well if one member is; the others' errors are warnings.
 /// * **Capabilities** are those that all members have. Others are [`ErrorKind::Unsupported`] on each of them, so that a session is the same wherever it runs.
 ///
-/// Errors name the platform that they come from; `failover` is the platform of its own only.
+/// Errors name the platform that they come from ([`platforms`](ContainerProvider::platforms) has them all); `failover` is the platform of its
+/// own only.
+///
+/// For embedding, where one provider is wanted. Who can hold on to the provider that was taken asks a
+/// [`Selection`](crate::provider::Selection) instead, which gives the platform's own container and all of its capabilities.
 ///
 /// A session whose container moves to another member begins there with an empty workspace: workspaces do not move.
 #[derive(Debug)]
@@ -107,6 +112,11 @@ fn error(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -
 impl ContainerProvider for Failover {
     fn info(&self) -> ProviderInfo {
         ProviderInfo { platform: PLATFORM, capabilities: self.capabilities.clone() }
+    }
+
+    fn platforms(&self) -> Vec<&'static str> {
+        let of_members = self.members.iter().flat_map(|member| member.provider.platforms());
+        std::iter::once(PLATFORM).chain(of_members).collect()
     }
 
     async fn probe(&self) -> Result<Probe> {

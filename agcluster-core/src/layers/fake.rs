@@ -17,9 +17,10 @@ use crate::provider::{
 };
 
 /// Remembers what is called, takes its time, and answers the faults it was given before it answers well.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Fake {
+#[derive(Debug, Clone)]
+pub(crate) struct Fake {
     shared: Arc<Shared>,
+    platform: &'static str,
     takes: Duration,
     has_exec: bool,
 }
@@ -32,47 +33,51 @@ struct Shared {
 }
 
 impl Fake {
-    pub(super) fn new() -> Self {
-        Self { has_exec: true, ..Self::default() }
+    pub(crate) fn new() -> Self {
+        Self::of("fake")
     }
 
-    pub(super) fn taking(self, takes: Duration) -> Self {
+    pub(crate) fn of(platform: &'static str) -> Self {
+        Self { shared: Arc::default(), platform, takes: Duration::ZERO, has_exec: true }
+    }
+
+    pub(crate) fn taking(self, takes: Duration) -> Self {
         Self { takes, ..self }
     }
 
-    pub(super) fn without_exec(self) -> Self {
+    pub(crate) fn without_exec(self) -> Self {
         Self { has_exec: false, ..self }
     }
 
-    pub(super) fn provider(&self) -> Arc<dyn ContainerProvider> {
+    pub(crate) fn provider(&self) -> Arc<dyn ContainerProvider> {
         Arc::new(self.clone())
     }
 
     /// The next call fails like this; several are used up in their order.
-    pub(super) fn fail(&self, kind: ErrorKind) -> &Self {
+    pub(crate) fn fail(&self, kind: ErrorKind) -> &Self {
         self.fail_with(Error::new(kind, "fake", "call", "a test lets this call fail"))
     }
 
-    pub(super) fn fail_with(&self, error: Error) -> &Self {
+    pub(crate) fn fail_with(&self, error: Error) -> &Self {
         self.shared.faults.lock().unwrap().push_back(error);
         self
     }
 
-    pub(super) fn calls(&self) -> Vec<Operation> {
+    pub(crate) fn calls(&self) -> Vec<Operation> {
         self.shared.calls.lock().unwrap().iter().map(|(operation, _)| *operation).collect()
     }
 
-    pub(super) fn moments(&self) -> Vec<Instant> {
+    pub(crate) fn moments(&self) -> Vec<Instant> {
         self.shared.calls.lock().unwrap().iter().map(|(_, at)| *at).collect()
     }
 
     /// What there is, by the ids of this platform.
-    pub(super) fn ids(&self) -> Vec<String> {
+    pub(crate) fn ids(&self) -> Vec<String> {
         self.shared.containers.lock().unwrap().iter().map(|container| container.id.0.clone()).collect()
     }
 
     /// Puts a container there that nobody got an answer about.
-    pub(super) fn plant(&self, spec: &ContainerSpec) {
+    pub(crate) fn plant(&self, spec: &ContainerSpec) {
         self.shared.containers.lock().unwrap().push(container(&spec.labels));
     }
 
@@ -86,11 +91,11 @@ impl Fake {
     }
 }
 
-pub(super) fn id(name: &str) -> ContainerId {
+pub(crate) fn id(name: &str) -> ContainerId {
     ContainerId(name.to_owned())
 }
 
-pub(super) fn spec(session: &str) -> ContainerSpec {
+pub(crate) fn spec(session: &str) -> ContainerSpec {
     ContainerSpec::new(Labels {
         cluster: "test".into(),
         session: session.into(),
@@ -127,7 +132,7 @@ impl ContainerProvider for Fake {
             exec: self.has_exec.then_some(Exec { max: None }),
             archive: None,
         };
-        ProviderInfo { platform: "fake", capabilities }
+        ProviderInfo { platform: self.platform, capabilities }
     }
 
     async fn probe(&self) -> Result<Probe> {

@@ -52,6 +52,10 @@ impl<L: Layer> ContainerProvider for Layered<L> {
         self.inner.info()
     }
 
+    fn platforms(&self) -> Vec<&'static str> {
+        self.inner.platforms()
+    }
+
     async fn probe(&self) -> Result<Probe> {
         forward!(self, self.call(Operation::Probe), inner.probe())
     }

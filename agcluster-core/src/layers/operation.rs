@@ -25,6 +25,28 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::Probe,
+        Self::Create,
+        Self::Inspect,
+        Self::List,
+        Self::Endpoint,
+        Self::Stop,
+        Self::Destroy,
+        Self::Start,
+        Self::Pause,
+        Self::Resume,
+        Self::Snapshot,
+        Self::Restore,
+        Self::Extend,
+        Self::Logs,
+        Self::Stats,
+        Self::Exec,
+        Self::ReadArchive,
+        Self::WriteArchive,
+    ];
+
     /// As in [`Error::operation`](crate::provider::Error::operation): `create`, `read_archive`, ….
     pub fn name(self) -> &'static str {
         match self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::random::Random;
-use super::{Call, Layer, Next};
+use super::{Call, Layer, Next, Operation};
 use crate::provider::{Error, Result};
 
 /// Makes a call again whose error says that it is worth it ([`Error::is_retryable`]), after a wait, a few times.
@@ -25,6 +25,7 @@ pub struct Retry {
     base: Duration,
     longest_wait: Duration,
     total: Duration,
+    once: Vec<Operation>,
     random: Random,
 }
 
@@ -36,6 +37,7 @@ impl Default for Retry {
             base: Duration::from_millis(250),
             longest_wait: Duration::from_secs(10),
             total: Duration::from_secs(120),
+            once: Vec::new(),
             random: Random::of_this_process(),
         }
     }
@@ -62,6 +64,12 @@ impl Retry {
         Self { total, ..self }
     }
 
+    /// This operation is tried once, though it might be repeated.
+    pub fn once(mut self, operation: Operation) -> Self {
+        self.once.push(operation);
+        self
+    }
+
     fn wait(&self, attempt: u32, error: &Error) -> Duration {
         let doubled = self.base.saturating_mul(2_u32.saturating_pow(attempt - 1));
         let jitter = self.random.duration(doubled.min(self.longest_wait));
@@ -71,7 +79,8 @@ impl Retry {
 
 impl Layer for Retry {
     async fn around<'a, T: Send + 'a>(&'a self, call: Call<'a>, mut next: Next<'a, T>) -> Result<T> {
-        let attempts = if call.operation.is_repeatable() { self.attempts } else { 1 };
+        let repeats = call.operation.is_repeatable() && !self.once.contains(&call.operation);
+        let attempts = if repeats { self.attempts } else { 1 };
         let started = Instant::now();
         let mut attempt = 1;
         loop {

@@ -15,7 +15,11 @@ pub type Builder = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<Arc<dyn Contai
 #[derive(Clone, Default)]
 pub struct ProviderFactory {
     builders: BTreeMap<String, Builder>,
+    environments: BTreeMap<String, Variables>,
 }
+
+/// Environment variables, each with the path of the configuration field that it stands for: `("X_TOKEN", "token")`.
+type Variables = &'static [(&'static str, &'static str)];
 
 impl ProviderFactory {
     /// A factory that knows nothing.
@@ -31,6 +35,18 @@ impl ProviderFactory {
     {
         self.builders.insert(platform.into(), Arc::new(move |config| Box::pin(build(config))));
         self
+    }
+
+    /// Says which variables of the environment stand for fields of a platform's configuration (`limits.memory` for a field in another). An
+    /// application fills them in before [`create`](Self::create); the factory itself reads no environment.
+    pub fn register_environment(&mut self, platform: impl Into<String>, variables: Variables) -> &mut Self {
+        self.environments.insert(platform.into(), variables);
+        self
+    }
+
+    /// What [`register_environment`](Self::register_environment) said of a platform.
+    pub fn environment(&self, platform: &str) -> &'static [(&'static str, &'static str)] {
+        self.environments.get(platform).copied().unwrap_or_default()
     }
 
     /// The names it knows, sorted.

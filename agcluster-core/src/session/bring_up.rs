@@ -28,8 +28,8 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
     let begun = Instant::now();
     let elapsed = || u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     let generation = session.state.borrow().generation;
+    let container = session.placement.create(spec(session, generation)).await?;
     let provider = session.provider()?;
-    let container = provider.create(spec(session, generation)).await?;
     let created_us = elapsed();
     let id = container.id.clone();
     session
@@ -178,18 +178,11 @@ async fn until_container_ends(provider: &dyn ContainerProvider, container: &Cont
 
 /// Removes whatever the platform has of a session, of all its generations.
 pub(super) async fn destroy_all(session: &Session, options: DestroyOptions) -> Result<()> {
-    let provider = session.provider()?;
-    let known = session.state.borrow().container.clone();
-    if let Some(id) = &known {
-        provider.destroy(id, options).await?;
-    }
-    // A create whose answer never came may have made one; an earlier generation may have left its workspace.
-    if known.is_none() || session.state.borrow().generation > FIRST_GENERATION {
-        for container in provider.list(of(session)).await? {
-            provider.destroy(&container.id, options).await?;
-        }
-    }
-    Ok(())
+    let (known, generation) = {
+        let state = session.state.borrow();
+        (state.container.clone(), state.generation)
+    };
+    session.placement.remove(known.as_ref(), of(session), generation > FIRST_GENERATION, options).await
 }
 
 /// The generation of a session's first container.

@@ -54,10 +54,12 @@ pub enum SessionError {
     #[error("no request {0:?} waits for an answer: it was answered, withdrawn, or never made")]
     UnknownRequest(String),
     /// No provider of that name.
-    #[error("there is no provider {name:?}; available: {}", known.join(", "))]
+    #[error("{}; available: {}", no_provider(name, missing.as_deref()), known.join(", "))]
     UnknownProvider {
         /// What was asked for.
         name: String,
+        /// What it lacks, when the platform is known but not configured.
+        missing: Option<String>,
         /// What there is.
         known: Vec<String>,
     },
@@ -85,6 +87,13 @@ pub enum SessionError {
     /// The whole application is ending.
     #[error("the server is shutting down and takes no new sessions")]
     ShuttingDown,
+}
+
+fn no_provider(name: &str, missing: Option<&str>) -> String {
+    match missing {
+        Some(missing) => format!("the provider {name:?} is not configured: {missing}"),
+        None => format!("there is no provider {name:?}"),
+    }
 }
 
 impl SessionError {

@@ -17,8 +17,8 @@ pub struct Launch {
     pub agent: AgentSpec,
     /// Whose it is.
     pub owner: Owner,
-    /// Which provider; the default one when absent.
-    pub provider: Option<String>,
+    /// Which provider, or several to be asked in this order until one has room; the default when empty.
+    pub providers: Vec<String>,
     /// How the agent reaches its model; none for an agent that calls no model.
     pub model_access: Option<ModelAccess>,
     /// What happens when nobody needs it.
@@ -42,7 +42,7 @@ impl Launch {
                 image: config.image.clone(),
             },
             owner,
-            provider: None,
+            providers: Vec::new(),
             model_access: None,
             policy: config.session,
             idempotency: None,

@@ -18,6 +18,9 @@ pub struct SessionRecord {
     pub owner: Owner,
     /// The provider its container is on.
     pub provider: String,
+    /// The providers that may be asked, while it has no container yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<String>,
     /// What runs in it, without the secrets of it.
     pub agent: AgentSpec,
     /// What happens when nobody needs it.

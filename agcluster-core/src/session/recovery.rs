@@ -9,7 +9,7 @@ use futures::StreamExt;
 use tokio::time::{Instant, sleep};
 
 use super::bring_up::{attach, bring_up, client, destroy_all};
-use super::session_handle::Place;
+use super::placement::Placement;
 use super::{Result, Session, SessionError, SessionId, Sessions, Status, pump};
 use crate::journal::Patience;
 use crate::provider::{
@@ -49,9 +49,8 @@ impl Sessions {
         let store = self.inner.journal.store();
         let records = store.sessions().await?;
         for record in records {
-            let name = record.provider.clone();
-            let provider = self.inner.providers.get(Some(&name)).ok().map(|(_, provider)| provider);
-            let session = self.session(record, Place { name, provider });
+            let placement = Placement::recovered(&self.inner.providers, &record.provider, &record.candidates);
+            let session = self.session(record, placement);
             self.sessions_mut(|sessions| sessions.insert(session.id.clone(), session));
         }
         let mut lost = Vec::new();
@@ -87,14 +86,14 @@ impl Sessions {
     pub async fn adopt(&self) {
         let mut by_provider: HashMap<String, Vec<Arc<Session>>> = HashMap::new();
         for session in self.list() {
-            by_provider.entry(session.place().name).or_default().push(session);
+            by_provider.entry(session.placement.name()).or_default().push(session);
         }
         let adoptions = by_provider.into_iter().map(|(name, sessions)| self.adopt_on(name, sessions));
         futures::future::join_all(adoptions).await;
     }
 
     async fn adopt_on(&self, name: String, sessions: Vec<Arc<Session>>) {
-        let Ok((_, provider)) = self.inner.providers.get(Some(&name)) else {
+        let Ok(provider) = self.inner.providers.get(&name) else {
             tracing::error!(
                 provider = name,
                 count = sessions.len(),
@@ -210,7 +209,7 @@ impl Sessions {
         let containers = provider.list(ListFilter::cluster(&*self.inner.cluster.name)).await?;
         let orphan = |container: Container| {
             let session = self.get(&SessionId::from_text(&*container.labels.session));
-            let Some(session) = session.filter(|session| session.place().name == name) else {
+            let Some(session) = session.filter(|session| session.placement.name() == name) else {
                 return Some((container.id, DestroyOptions::default()));
             };
             let past = container.labels.generation < session.state.borrow().generation;

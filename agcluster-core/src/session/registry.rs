@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::bring_up::{FIRST_GENERATION, bring_up, destroy_all, detach};
 use super::credentials::{Credentials, without_secrets};
 use super::lifecycle::changed;
-use super::session_handle::{Along, Cluster, Place};
+use super::placement::Placement;
+use super::session_handle::{Along, Cluster};
 use super::{
     AgentId, AgentSpec, Launch, Owner, Progress, Result, Session, SessionError, SessionId, SessionRecord,
     State, Status,
@@ -213,14 +214,15 @@ impl Sessions {
 
     /// Writes down that a session is being launched, before anything is made for it.
     async fn write_down(&self, launch: &Launch) -> Result<Arc<Session>> {
-        let (name, provider) = self.inner.providers.get(launch.provider.as_deref())?;
+        let placement = Placement::open(self.inner.providers.select(&launch.providers)?);
         let now = Timestamp::now();
         let record = SessionRecord {
             id: SessionId::generate(),
             agent_id: AgentId::generate(),
             config_id: launch.config_id.clone(),
             owner: launch.owner,
-            provider: name.clone(),
+            provider: placement.name(),
+            candidates: placement.candidates(),
             agent: AgentSpec { options: without_secrets(&launch.agent.options).0, ..launch.agent.clone() },
             policy: launch.policy,
             model_base_url: launch.model_access.as_ref().map(|access| access.base_url.clone()),
@@ -243,8 +245,7 @@ impl Sessions {
                 at: now,
             }));
         }
-        let place = Place { name, provider: Some(provider) };
-        let session = self.session(record, place);
+        let session = self.session(record, placement);
         session.credentials.send_replace(credentials(launch));
         self.inner.journal.open(&session.id);
         if let Err(error) = self.inner.journal.commit(changes, Patience::Short).await {
@@ -259,10 +260,10 @@ impl Sessions {
         Ok(session)
     }
 
-    pub(super) fn session(&self, record: SessionRecord, place: Place) -> Arc<Session> {
+    pub(super) fn session(&self, record: SessionRecord, placement: Placement) -> Arc<Session> {
         let Inner { cluster, journal, shutdown, .. } = &*self.inner;
         let cancel = shutdown.child_token();
-        Arc::new(Session::from_record(record, place, Arc::clone(cluster), journal.clone(), cancel))
+        Arc::new(Session::from_record(record, placement, Arc::clone(cluster), journal.clone(), cancel))
     }
 
     /// The session of that name.

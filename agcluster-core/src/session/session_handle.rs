@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::credentials::Credentials;
+use super::placement::Placement;
 use super::{
     AgentId, AgentSpec, LaunchFacts, LaunchTimings, Owner, Result, SessionError, SessionId, SessionPolicy,
     SessionRecord, State, Status,
@@ -34,8 +35,7 @@ pub struct Session {
     pub(super) model_base_url: Option<String>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) journal: Journal,
-    /// Where it is: the name, and the provider if this application has it.
-    pub(super) place: RwLock<Place>,
+    pub(super) placement: Placement,
     pub(super) state: watch::Sender<State>,
     /// Reaches the agent server of the present generation.
     pub(super) client: watch::Sender<Option<AgentClient>>,
@@ -64,14 +64,6 @@ pub(super) struct Cluster {
     pub(super) key: TokenKey,
 }
 
-/// Where a session is.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) name: String,
-    /// Absent when the application no longer has it.
-    pub(super) provider: Option<Arc<dyn ContainerProvider>>,
-}
-
 /// The turns that clients asked for.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
@@ -90,7 +82,7 @@ pub struct SessionInfo {
     pub agent_id: AgentId,
     /// The configuration it was launched with.
     pub config_id: String,
-    /// The provider it is on.
+    /// The provider it is on; while it is launched, the one that is asked.
     pub provider: String,
     /// What is changing.
     pub state: State,
@@ -116,7 +108,7 @@ impl Session {
     /// A session as it was kept.
     pub(super) fn from_record(
         record: SessionRecord,
-        place: Place,
+        placement: Placement,
         cluster: Arc<Cluster>,
         journal: Journal,
         cancel: CancellationToken,
@@ -132,7 +124,7 @@ impl Session {
             model_base_url: record.model_base_url,
             cluster,
             journal,
-            place: RwLock::new(place),
+            placement,
             state: watch::Sender::new(record.state),
             client: watch::Sender::new(None),
             facts: RwLock::new(record.facts),
@@ -174,7 +166,7 @@ impl Session {
             id: self.id.clone(),
             agent_id: self.agent_id.clone(),
             config_id: self.config_id.clone(),
-            provider: self.place().name,
+            provider: self.placement.name(),
             state,
             queued: self.turns(|turns| turns.queued.iter().map(|turn| turn.id).collect()),
             attached: self.client.borrow().is_some(),
@@ -299,16 +291,9 @@ impl Session {
         self.last_event_ms.store(self.last_active_ms.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
-    pub(super) fn place(&self) -> Place {
-        self.place.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     /// The provider it is on.
     pub(super) fn provider(&self) -> Result<Arc<dyn ContainerProvider>> {
-        let Place { name, provider } = self.place();
-        provider.ok_or_else(|| {
-            SessionError::Unreachable(format!("it is on {name}, which this server is not configured for"))
-        })
+        self.placement.provider()
     }
 
     pub(super) fn turns<T>(&self, look: impl FnOnce(&mut Turns) -> T) -> T {
@@ -322,7 +307,8 @@ impl Session {
             agent_id: self.agent_id.clone(),
             config_id: self.config_id.clone(),
             owner: self.owner,
-            provider: self.place().name,
+            provider: self.placement.name(),
+            candidates: self.placement.candidates(),
             agent: self.agent.clone(),
             policy: self.policy,
             model_base_url: self.model_base_url.clone(),

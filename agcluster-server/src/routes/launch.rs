@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::provider_names::ProviderNames;
 use super::sessions;
 use crate::auth::Bearer;
 use crate::extract::Json;
@@ -26,8 +27,8 @@ pub(crate) struct LaunchRequest {
     config_id: Option<String>,
     /// Or one brought along.
     config: Option<Value>,
-    /// Where; the server's default when absent.
-    provider: Option<String>,
+    /// Where: a name, or several to be asked in their order; the server's default when absent.
+    provider: Option<ProviderNames>,
     /// Credentials of MCP servers: server → name → value.
     mcp_env: Option<McpEnv>,
     /// Another base URL of the model API.
@@ -59,7 +60,7 @@ pub(crate) async fn launch(
     warnings.append(&mut launch.warnings);
     launch.warnings = warnings;
     launch.config_id = config_id;
-    launch.provider = request.provider;
+    launch.providers = request.provider.map(ProviderNames::into_list).unwrap_or_default();
     launch.agent.resources = state.defaults.fill(launch.agent.resources);
     let calls_model = config.driver != DriverKind::Scripted;
     launch.model_access = calls_model.then(|| ModelAccess { base_url, api_key: key });

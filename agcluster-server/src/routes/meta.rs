@@ -22,13 +22,16 @@ pub(crate) async fn health(State(state): State<AppState>) -> Json<Value> {
     Json(json!({ "status": "healthy", "agent_image": state.defaults.image }))
 }
 
-/// `GET /ready`: a launch would work now. Asks the default provider.
+/// `GET /ready`: a launch would work now. Asks the default providers in their order until one answers.
 pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
-    let (name, provider) = state.sessions.providers().get(None)?;
-    match state.readiness.of(&name, provider.as_ref()).await {
-        Health::Healthy { probe } => Ok(Json(json!({ "status": "ready", "provider": name, "probe": probe }))),
-        Health::Unhealthy { detail, .. } => {
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", detail).retry_after(5))
+    let mut details = Vec::new();
+    for (name, provider) in state.sessions.providers().select::<&str>(&[])?.iter() {
+        match state.readiness.of(name, provider.as_ref()).await {
+            Health::Healthy { probe } => {
+                return Ok(Json(json!({ "status": "ready", "provider": name, "probe": probe })));
+            }
+            Health::Unhealthy { detail, .. } => details.push(detail),
         }
     }
+    Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", details.join("; ")).retry_after(5))
 }

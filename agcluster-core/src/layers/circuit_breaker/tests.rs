@@ -100,3 +100,15 @@ async fn an_answer_from_before_it_opened_changes_nothing() {
     assert_eq!(late.report(Verdict::Success, now), None);
     assert_eq!(circuit.enter(now).unwrap_err(), OPEN);
 }
+
+#[tokio::test(start_paused = true)]
+async fn commands_that_take_too_long_are_their_callers_and_open_nothing() {
+    let fake = Fake::new();
+    let provider = CircuitBreaker::new(3, OPEN).on(fake.provider());
+    for _ in 0..6 {
+        fake.fail(ErrorKind::Timeout);
+        let options = crate::provider::ExecOptions::new(["sleep", "60"]);
+        assert_eq!(provider.exec(&id("a"), options).await.unwrap_err().code(), None);
+    }
+    call(&provider).await.unwrap();
+}

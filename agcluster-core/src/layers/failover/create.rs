@@ -1,27 +1,9 @@
 //! Finding a provider that makes the container.
 
-use super::super::CIRCUIT_OPEN;
+use super::Failover;
 use super::placements::Placement;
-use super::{Failover, error};
-use crate::provider::{CapacityScope, Container, ContainerId, ContainerSpec, Error, ErrorKind, Result};
-
-/// Why the next one is asked; `None` when it is not.
-fn reason(error: &Error) -> Option<&'static str> {
-    match error.kind() {
-        _ if error.code() == Some(CIRCUIT_OPEN) => Some("did not answer the last calls"),
-        ErrorKind::Capacity(_) => Some("has no room"),
-        ErrorKind::Quota => Some("has reached the account's limit"),
-        ErrorKind::Unavailable => Some("does not answer"),
-        ErrorKind::Timeout => Some("took too long"),
-        _ => None,
-    }
-}
-
-/// Whether the container may be there although the answer was an error. Only a call that was not made leaves no doubt: "no room" may be the
-/// answer to a second attempt, after the first one's was lost.
-fn is_doubtful(error: &Error) -> bool {
-    error.code() != Some(CIRCUIT_OPEN)
-}
+use super::policy::{clear, is_doubtful, nowhere, passed_over, reason};
+use crate::provider::{Container, ContainerId, ContainerSpec, Result};
 
 impl Failover {
     /// Asks one after the other.
@@ -59,14 +41,14 @@ impl Failover {
                 }
                 Err(failed) => failed,
             };
-            let Some(reason) = reason(&failed) else {
+            if reason(&failed).is_none() {
                 // Remembered all the same: a repeated call begins here, where an earlier one may have made it.
                 return Err(failed);
-            };
+            }
             ::tracing::warn!(member = member.name, error = %failed, "the next provider is asked");
-            placement.warnings.push(format!("{} {reason} ({})", member.name, failed.message()));
+            placement.warnings.push(passed_over(&member.name, &failed));
             if (known == Some(index) || is_doubtful(&failed))
-                && let Err(unclear) = member.clear(&spec.labels).await
+                && let Err(unclear) = clear(&*member.provider, &spec.labels).await
             {
                 ::tracing::warn!(member = member.name, error = %unclear, "a container may be left there");
                 placement.doubtful.push(index);
@@ -80,24 +62,7 @@ impl Failover {
             placement.member = placement.doubtful[0];
             self.placements.put(&name, placement);
         }
-        Err(self.nowhere(errors))
-    }
-
-    /// The error of all members.
-    fn nowhere(&self, errors: Vec<Error>) -> Error {
-        let said: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        let has_room = |error: &Error| !matches!(error.kind(), ErrorKind::Capacity(_) | ErrorKind::Quota);
-        let kind = if errors.iter().any(has_room) {
-            ErrorKind::Unavailable
-        } else {
-            ErrorKind::Capacity(CapacityScope::Platform)
-        };
-        let message = format!("no provider of the list could make the container: {}", said.join("; "));
-        let failed = error(kind, "create", message).retryable(errors.iter().any(Error::is_retryable));
-        match errors.iter().filter_map(Error::retry_after).min() {
-            Some(wait) => failed.with_retry_after(wait),
-            None => failed,
-        }
+        Err(nowhere(&errors))
     }
 
     /// A container is gone: so shall be what a member that did not answer then may have of it.
@@ -105,7 +70,7 @@ impl Failover {
         let Some(placement) = self.placements.take(id) else { return };
         for index in placement.doubtful {
             let member = &self.members[index];
-            if let Err(error) = member.clear(&placement.labels).await {
+            if let Err(error) = clear(&*member.provider, &placement.labels).await {
                 // Its labels say whose it is: it is found by `list`, and removed at the next start at the latest.
                 ::tracing::warn!(member = member.name, %error, "a container may be left there");
             }

@@ -92,3 +92,13 @@ fn waits_double_up_to_the_longest_and_are_spread_over_all_of_it() {
         assert!(waits.iter().any(|wait| *wait > longest / 5 * 4));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_shall_be_tried_once_is() {
+    let fake = Fake::new();
+    fake.fail(ErrorKind::Unavailable);
+    let provider = layer().once(Operation::Probe).on(fake.provider());
+    assert_eq!(provider.probe().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    fake.fail(ErrorKind::Unavailable);
+    provider.inspect(&id("a")).await.unwrap();
+}

@@ -1,0 +1,69 @@
+// What is written down of a container: one row, all of it or nothing.
+
+export const STATES = { starting: "starting", running: "running", stopping: "stopping", stopped: "stopped" };
+
+export class RecordStore {
+  constructor(storage) {
+    this.storage = storage;
+  }
+
+  load() {
+    this.#table();
+    const [row] = this.storage.sql.exec("SELECT json FROM record").toArray();
+    return row === undefined ? null : JSON.parse(row.json);
+  }
+
+  save(record) {
+    this.#table();
+    this.storage.sql.exec("INSERT OR REPLACE INTO record VALUES (1, ?)", JSON.stringify(record));
+  }
+
+  // Nothing is left, not even an empty table: an object without storage costs nothing.
+  async clear() {
+    await this.storage.deleteAlarm();
+    await this.storage.deleteAll();
+  }
+
+  #table() {
+    this.storage.sql.exec("CREATE TABLE IF NOT EXISTS record (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL)");
+  }
+}
+
+export function newRecord(id, order) {
+  return {
+    id,
+    order,
+    state: STATES.stopped,
+    created_at: Date.now(),
+    started_at: null,
+    generation: 0,
+    expires_at: order.expires_at === null ? null : Date.parse(order.expires_at),
+    stop_deadline: null,
+    // Why it was ended by us, until it has ended.
+    ending: null,
+    exit: null,
+    forget_at: null,
+  };
+}
+
+export function sameLabels(left, right) {
+  const sorted = (labels) => JSON.stringify(Object.entries(labels).sort(([one], [other]) => (one < other ? -1 : 1)));
+  return sorted(left) === sorted(right);
+}
+
+// As callers see it. The environment stays here.
+export function view(record) {
+  const time = (at) => (at === null ? null : new Date(at).toISOString());
+  return {
+    id: record.id,
+    state: record.state,
+    generation: record.generation,
+    labels: record.order.labels,
+    image: record.order.image,
+    instance: record.order.instance,
+    created_at: time(record.created_at),
+    started_at: time(record.started_at),
+    expires_at: time(record.expires_at),
+    exit: record.exit === null ? null : { code: record.exit.code, reason: record.exit.reason },
+  };
+}

@@ -1,0 +1,174 @@
+//! What a provider stands on in a test: an engine, a folder, a platform of this machine's own making; and whether anything is left there.
+
+mod cloud;
+mod leftovers;
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use agcluster_core::provider::{ContainerProvider, ListFilter, ProviderFactory};
+use agcluster_providers::memory::MemoryProvider;
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use cloud::Cloud;
+
+use crate::platforms::cloudflare;
+
+/// Where containers are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// Tasks in this process, with the scripted agent.
+    Memory,
+    /// Child processes.
+    Process,
+    /// Real Docker containers.
+    Docker,
+    /// A fake of Fly's API, with Docker containers for machines.
+    FlyMachines,
+    /// A fake of Vercel's API, with Docker containers for machines.
+    Vercel,
+    /// The real gateway Worker in the real `workerd`, with Docker containers.
+    Cloudflare,
+}
+
+impl Provider {
+    /// All there are, the quickest first.
+    pub const ALL: [Self; 6] =
+        [Self::Memory, Self::Process, Self::Docker, Self::FlyMachines, Self::Vercel, Self::Cloudflare];
+
+    /// The name in configurations and requests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Process => "process",
+            Self::Docker => "docker",
+            Self::FlyMachines => "fly_machines",
+            Self::Vercel => "vercel",
+            Self::Cloudflare => "cloudflare",
+        }
+    }
+}
+
+/// What a provider stands on. End it with [`end`](Self::end), which also looks for what may be left there.
+#[derive(Debug)]
+pub struct Ground {
+    provider: Provider,
+    config: Value,
+    memory: MemoryProvider,
+    cloud: Option<Cloud>,
+    folder: TempDir,
+}
+
+impl Ground {
+    /// Prepares what this provider needs.
+    ///
+    /// # Errors
+    /// Whatever is missing; nothing is skipped.
+    pub async fn prepare(provider: Provider) -> anyhow::Result<Self> {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::Builder::new().prefix("agc").tempdir()?;
+        // Where agents run as another user, their workspace is beneath.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
+        let cloud = Box::pin(Cloud::start(provider)).await?;
+        let config = match (provider, &cloud) {
+            (_, Some(cloud)) => cloud.config(),
+            (Provider::Docker, None) => json!({ "image": image() }),
+            (Provider::Process, None) => json!({
+                "agent_binary": needed("AGCLUSTER_AGENT_BINARY")?,
+                "claude": needed("AGCLUSTER_CLAUDE")?,
+                "state_dir": folder.path().join("state"),
+            }),
+            (_, None) => json!({}),
+        };
+        Ok(Self { provider, config, memory: MemoryProvider::default(), cloud, folder })
+    }
+
+    /// Whose ground it is.
+    pub fn provider(&self) -> Provider {
+        self.provider
+    }
+
+    /// What a server's configuration file holds to stand on it.
+    pub fn config(&self) -> &Value {
+        &self.config
+    }
+
+    /// The name under which an agent reaches this machine.
+    ///
+    /// # Errors
+    /// When the engine does not say.
+    pub async fn host(&self) -> anyhow::Result<String> {
+        Ok(match self.provider {
+            Provider::Memory | Provider::Process => "127.0.0.1".to_owned(),
+            Provider::Cloudflare => cloudflare::agent_host().await?,
+            Provider::Docker | Provider::FlyMachines | Provider::Vercel => "host.docker.internal".to_owned(),
+        })
+    }
+
+    /// A provider on it, made by its name as a server makes it; another one over the same platform each time.
+    ///
+    /// # Errors
+    /// When it refuses its configuration.
+    pub async fn make(&self) -> anyhow::Result<Arc<dyn ContainerProvider>> {
+        if self.provider == Provider::Memory {
+            // By its name, each would be a platform of its own.
+            return Ok(Arc::new(self.memory.clone()));
+        }
+        let mut factory = ProviderFactory::new();
+        agcluster_providers::register_all(&mut factory);
+        Ok(factory.create(self.provider.name(), self.config.clone()).await?)
+    }
+
+    /// How many requests the platform's API has been sent; `None` where it is not in between.
+    pub fn requests(&self) -> Option<usize> {
+        self.cloud.as_ref().map(Cloud::requests)
+    }
+
+    /// Breaks every stream to an agent server that is open now, where the platform is in between.
+    pub fn cut_streams(&self) {
+        if let Some(cloud) = &self.cloud {
+            cloud.cut_streams();
+        }
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// When something is left there of clusters whose names begin like this, or the platform was sent what it would refuse.
+    pub async fn end(self, clusters: &str) -> anyhow::Result<()> {
+        let left = match (self.provider, &self.cloud) {
+            (_, Some(cloud)) => cloud.left_behind().await?,
+            (Provider::Docker, None) => leftovers::of_docker(clusters).await?,
+            (Provider::Process, None) => leftovers::of_processes(&self.folder.path().join("state"))?,
+            (_, None) => {
+                let list = self.memory.list(ListFilter::default()).await?;
+                list.into_iter().map(|container| container.id.0).collect()
+            }
+        };
+        if let Some(cloud) = self.cloud {
+            let violations = cloud.violations();
+            cloud.stop().await?;
+            ensure!(violations.is_empty(), "wrong requests: {violations:#?}");
+        }
+        ensure!(left.is_empty(), "{} has something left: {left:#?}", self.provider.name());
+        Ok(())
+    }
+}
+
+/// The agent image.
+pub fn image() -> String {
+    std::env::var("AGCLUSTER_TEST_IMAGE").unwrap_or_else(|_| "agcluster/agent:latest".to_owned())
+}
+
+/// A path that `cargo xtask test` sets up.
+///
+/// # Errors
+/// When it is not set.
+pub fn needed(variable: &str) -> anyhow::Result<String> {
+    std::env::var(variable).with_context(|| {
+        format!("{variable} is not set: run the tests with `cargo xtask test`, which prepares what they need")
+    })
+}

@@ -1,0 +1,5 @@
+//! The platforms that cannot be reached from a build machine, in this machine's own making.
+
+pub mod cloudflare;
+pub mod fly_machines;
+pub mod vercel;

@@ -1,0 +1,91 @@
+// The gateway with a container runtime that is made up, for what no engine on a test's machine can show. What a container does
+// follows from its id: the word before the first hyphen.
+
+import gateway, { AgentContainer as Real, ContainerIndex } from "./index.js";
+
+export { ContainerIndex };
+export default gateway;
+
+const WORDS = {
+  full: "There is no container instance that can be provided to this Durable Object",
+  most: "Maximum number of running container instances exceeded. Try again later.",
+  fast: "you are requesting too many containers per second",
+  none: "Containers have not been enabled for this Durable Object class. Have you called the setup function?",
+  deaf: "the container is not listening in the TCP address 10.0.0.1:3000",
+  lost: "Network connection lost.",
+  odd: "something nobody has seen",
+};
+
+class Runtime {
+  constructor(kind) {
+    this.kind = kind;
+    this.running = false;
+    this.started = [];
+    if (kind === "chosen") this.images = { agent: "registry.example/agent@sha256:1", data: "registry.example/data@sha256:2" };
+  }
+
+  start(options) {
+    if (this.running) throw new Error("start() cannot be called on a container that is already running.");
+    if (this.kind === "chosen" && options.image === undefined) throw new Error("no image was chosen");
+    this.running = true;
+    this.started.push(options);
+    this.end = Promise.withResolvers();
+    const { kind, end } = this;
+    const fail = (message, exitCode) => {
+      this.running = false;
+      end.reject(Object.assign(new Error(message), { exitCode }));
+    };
+    if (kind === "crash") fail("container exited with unexpected exit code: 7", 7);
+    if (kind === "rolled") fail("runtime signalled the container to exit: 143");
+    // The room that is there only when it is asked for again.
+    if (kind === "tight" && this.started.length < 3) fail(WORDS.full);
+    if (kind === "full") fail(WORDS.full);
+  }
+
+  monitor() {
+    return this.end?.promise ?? Promise.resolve();
+  }
+
+  signal(number) {
+    if (!this.running) throw new Error("container is not running");
+    this.signalled = number;
+    if (this.kind !== "deafened") this.#stop();
+  }
+
+  async destroy() {
+    if (this.running) this.#stop();
+  }
+
+  #stop() {
+    this.running = false;
+    this.end.resolve();
+  }
+
+  getTcpPort(port) {
+    return {
+      fetch: async (input, init) => {
+        const request = new Request(input, init);
+        if (WORDS[this.kind]) throw new Error(WORDS[this.kind]);
+        if (this.kind === "tight" && !this.running) throw new Error(WORDS.full);
+        if (!this.running) throw new Error("the container is not running, consider calling start()");
+        const seen = { port, url: request.url, method: request.method, headers: Object.fromEntries(request.headers), started: this.started.at(-1) };
+        return Response.json({ ...seen, body: await request.text() });
+      },
+    };
+  }
+}
+
+const runtimes = new Map();
+
+export class AgentContainer extends Real {
+  get container() {
+    const id = this.ctx.id.toString();
+    if (!runtimes.has(id)) runtimes.set(id, new Runtime(kindOf(this)));
+    return runtimes.get(id);
+  }
+}
+
+// The name is known to objects that were found by it.
+function kindOf(object) {
+  return (object.ctx.id.name ?? "").split("-")[0];
+}
