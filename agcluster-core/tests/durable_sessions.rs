@@ -1,0 +1,351 @@
+//! Sessions over the ends of the application that holds them: what one run wrote down, the next one finds true.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use agcluster_core::agent::TokenKey;
+use agcluster_core::config::{AgentConfig, AgentDefaults, McpEnv};
+use agcluster_core::journal::Record;
+use agcluster_core::protocol::{EventBody, FailureReason, ModelAccess, Outcome, PromptBlock, Secret, TurnId};
+use agcluster_core::provider::{ContainerProvider, ListFilter, ProviderSet};
+use agcluster_core::session::{
+    Idempotency, IdleAction, IdlePolicy, Launch, Owner, Session, SessionError, SessionId, Sessions, Status,
+    TurnRequest, WhenBusy,
+};
+use agcluster_core::store::{Change, MemoryStore, Store, TurnState};
+use agcluster_providers::memory::{MemoryConfig, MemoryProvider};
+use futures::StreamExt;
+
+/// A platform and a store, which outlive the applications over them.
+struct World {
+    provider: MemoryProvider,
+    store: Arc<MemoryStore>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { provider: MemoryProvider::new(MemoryConfig::default()), store: Arc::new(MemoryStore::new()) }
+    }
+
+    /// An application as it is after its start, before it has looked at the platform.
+    async fn start(&self) -> Sessions {
+        let sessions = Sessions::builder(ProviderSet::of(Arc::new(self.provider.clone())))
+            .store(Arc::clone(&self.store) as Arc<dyn Store>)
+            .token_key(TokenKey::from_secret(&Secret::new("the same in each run")))
+            .build()
+            .unwrap();
+        sessions.recover().await.unwrap();
+        sessions
+    }
+
+    /// The next application, which has adopted what there is.
+    async fn restart(&self, earlier: Sessions) -> Sessions {
+        earlier.release().await;
+        let sessions = self.start().await;
+        sessions.adopt().await;
+        sessions
+    }
+
+    async fn containers(&self) -> usize {
+        self.provider.list(ListFilter::default()).await.unwrap().len()
+    }
+}
+
+fn launch() -> Launch {
+    let config = AgentConfig::from_yaml("{id: a, name: A, driver: scripted}").unwrap().config;
+    let options = config.to_options(&McpEnv::new(), &AgentDefaults::default()).unwrap();
+    Launch::new(&config, options, Owner::of(&key()))
+}
+
+fn key() -> Secret {
+    Secret::new("key")
+}
+
+fn say(prompt: &str) -> TurnRequest {
+    TurnRequest::new(vec![PromptBlock::text(prompt)])
+}
+
+fn named(key: &str, fingerprint: &str) -> Option<Idempotency> {
+    Some(Idempotency { key: key.to_owned(), fingerprint: fingerprint.to_owned() })
+}
+
+async fn until(session: &Session, after: u64, wanted: impl Fn(&EventBody) -> bool) -> Arc<Record> {
+    let mut events = session.events(after).await.unwrap();
+    loop {
+        let record = events.next().await.unwrap().unwrap();
+        if wanted(&record.event.body) {
+            return record;
+        }
+    }
+}
+
+async fn status(session: &Session, wanted: impl Fn(&Status) -> bool) {
+    session.state().wait_for(|state| wanted(&state.status)).await.unwrap();
+}
+
+/// How the turns of a session ended, in order.
+async fn ends(session: &Session) -> Vec<(TurnId, Outcome)> {
+    let records = session.read(0, 10_000).await.unwrap();
+    let end = |record: &Arc<Record>| match (&record.event.body, record.event.turn) {
+        (EventBody::TurnEnded(end), Some(turn)) => Some((turn, end.outcome.clone())),
+        _ => None,
+    };
+    records.iter().filter_map(end).collect()
+}
+
+fn is_gapless(records: &[Arc<Record>]) -> bool {
+    records.iter().zip(1..).all(|(record, seq)| record.seq() == seq)
+}
+
+async fn open_gate(session: &Session) {
+    let answer = serde_json::json!({ "request_id": "go", "decision": "answers", "answers": {} });
+    session.answer(&serde_json::from_value(answer).unwrap()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_turn_goes_on_over_a_restart_and_loses_and_repeats_nothing() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    let turn = session.begin(say("@@stream 50\n@@gate go\n@@stream 50")).await.unwrap().id();
+    until(&session, 0, |body| matches!(body, EventBody::QuestionAsked { .. })).await;
+    let second = world.restart(first).await;
+    let session = second.get(session.id()).unwrap();
+    assert_eq!(session.info().state.turn, Some(turn));
+    open_gate(&session).await;
+    until(&session, 0, |body| matches!(body, EventBody::TurnEnded(_))).await;
+    assert_eq!(ends(&session).await, [(turn, Outcome::Completed)]);
+    let records = session.read(0, 10_000).await.unwrap();
+    assert!(is_gapless(&records));
+    let sources: Vec<u64> = records.iter().filter_map(|record| record.source_seq).collect();
+    assert!(sources.iter().zip(1..).all(|(source, seq)| *source == seq), "{sources:?}");
+    assert_eq!(second.turn(turn, Owner::of(&key())).await.unwrap().0.state, TurnState::Ended);
+}
+
+#[tokio::test]
+async fn a_turn_that_was_promised_but_not_handed_over_runs_once_after_a_restart() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    let container = session.info().state.container.unwrap();
+    world.provider.refuse_connections(&container, true);
+    let turn = session.begin(say("@@say once")).await.unwrap().id();
+    world.provider.refuse_connections(&container, false);
+    let second = world.restart(first).await;
+    let session = second.get(session.id()).unwrap();
+    until(&session, 0, |body| matches!(body, EventBody::TurnEnded(_))).await;
+    assert_eq!(ends(&session).await, [(turn, Outcome::Completed)]);
+}
+
+#[tokio::test]
+async fn messages_wait_their_turn_in_order_also_over_a_restart() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    let mut turns = vec![session.begin(say("@@gate go")).await.unwrap().id()];
+    until(&session, 0, |body| matches!(body, EventBody::QuestionAsked { .. })).await;
+    for text in ["@@say two", "@@say three"] {
+        let request = TurnRequest { when_busy: WhenBusy::Queue, ..say(text) };
+        turns.push(session.begin(request).await.unwrap().id());
+    }
+    let taken_back =
+        session.begin(TurnRequest { when_busy: WhenBusy::Queue, ..say("@@say never") }).await.unwrap();
+    assert!(session.unqueue(taken_back.id()).await.unwrap());
+    assert!(!session.unqueue(taken_back.id()).await.unwrap());
+    assert_eq!(session.info().queued, turns[1..]);
+    let second = world.restart(first).await;
+    let session = second.get(session.id()).unwrap();
+    assert_eq!(session.info().queued, turns[1..]);
+    open_gate(&session).await;
+    let last = *turns.last().unwrap();
+    let mut events = session.events(0).await.unwrap();
+    while let Some(record) = events.next().await {
+        let record = record.unwrap();
+        if record.event.is_terminal() && record.event.turn == Some(last) {
+            break;
+        }
+    }
+    let mut expected = vec![(taken_back.id(), Outcome::Interrupted)];
+    expected.extend(turns.iter().map(|turn| (*turn, Outcome::Completed)));
+    assert_eq!(ends(&session).await, expected);
+}
+
+#[tokio::test]
+async fn a_request_with_the_same_name_gives_the_same_turn_also_after_a_restart() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(Launch { idempotency: named("launch", "x"), ..launch() }).await.unwrap();
+    let request =
+        |fingerprint: &str| TurnRequest { idempotency: named("turn", fingerprint), ..say("@@say once") };
+    let turn = session.begin(request("x")).await.unwrap().id();
+    until(&session, 0, |body| matches!(body, EventBody::TurnEnded(_))).await;
+    let second = world.restart(first).await;
+    let again = second.launch(Launch { idempotency: named("launch", "x"), ..launch() }).await.unwrap();
+    assert_eq!(again.id(), session.id());
+    let other = second.launch(Launch { idempotency: named("launch", "y"), ..launch() }).await;
+    assert!(matches!(other.unwrap_err(), SessionError::IdempotencyMismatch));
+    let replay = again.begin(request("x")).await.unwrap();
+    assert_eq!(replay.id(), turn);
+    let records: Vec<_> = replay.map(Result::unwrap).collect().await;
+    assert!(records.last().unwrap().event.is_terminal());
+    assert!(matches!(again.begin(request("y")).await.unwrap_err(), SessionError::IdempotencyMismatch));
+    assert_eq!(ends(&again).await.len(), 1);
+    assert_eq!(world.containers().await, 1);
+}
+
+#[tokio::test]
+async fn two_requests_of_one_name_at_once_make_one_session() {
+    let world = World::new();
+    let sessions = world.start().await;
+    let launch = || sessions.launch(Launch { idempotency: named("launch", "x"), ..launch() });
+    let (one, other) = tokio::join!(launch(), launch());
+    assert_eq!(one.unwrap().id(), other.unwrap().id());
+    assert_eq!(world.containers().await, 1);
+}
+
+/// A launch that was cut off after it was written down.
+async fn cut_off(world: &World, launch: Launch) -> SessionId {
+    let sessions = world.start().await;
+    let session = sessions.launch(launch).await.unwrap();
+    let mut record = world.store.sessions().await.unwrap().pop().unwrap();
+    sessions.release().await;
+    let container = record.state.container.take().unwrap();
+    world.provider.destroy(&container, agcluster_core::provider::DestroyOptions::default()).await.unwrap();
+    record.state.status = Status::Starting;
+    record.state.instance = None;
+    world.store.commit(&[Change::Session(Box::new(record))]).await.unwrap();
+    session.id().clone()
+}
+
+#[tokio::test]
+async fn a_launch_that_was_cut_off_is_finished() {
+    let world = World::new();
+    let id = cut_off(&world, launch()).await;
+    let sessions = world.start().await;
+    sessions.adopt().await;
+    let session = sessions.get(&id).unwrap();
+    status(&session, |status| *status == Status::Running).await;
+    session.chat(vec![PromptBlock::text("@@say here")]).await.unwrap();
+    assert_eq!(world.containers().await, 1);
+}
+
+#[tokio::test]
+async fn a_launch_that_was_cut_off_waits_for_the_key_that_is_kept_nowhere() {
+    let world = World::new();
+    let base_url = "http://127.0.0.1:9".to_owned();
+    let access = ModelAccess { base_url, api_key: key() };
+    let id = cut_off(&world, Launch { model_access: Some(access), ..launch() }).await;
+    let sessions = world.start().await;
+    sessions.adopt().await;
+    let session = sessions.get(&id).unwrap();
+    assert_eq!(session.info().credentials_required.as_deref(), Some("the key of its model API"));
+    session.bring_key(&Secret::new("somebody else's"));
+    assert!(session.info().credentials_required.is_some());
+    session.bring_key(&key());
+    status(&session, |status| *status == Status::Running).await;
+    assert_eq!(session.info().credentials_required, None);
+}
+
+#[tokio::test]
+async fn a_removal_that_was_cut_off_is_finished() {
+    let world = World::new();
+    let first = world.start().await;
+    first.launch(launch()).await.unwrap();
+    let mut record = world.store.sessions().await.unwrap().pop().unwrap();
+    first.release().await;
+    record.state.status = Status::Stopping;
+    world.store.commit(&[Change::Session(Box::new(record))]).await.unwrap();
+    let second = world.start().await;
+    second.adopt().await;
+    assert!(second.list().is_empty());
+    assert_eq!(world.containers().await, 0);
+}
+
+#[tokio::test]
+async fn a_session_whose_container_went_while_nobody_looked_says_so_once() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    let turn = session.begin(say("@@say begun\n@@hang")).await.unwrap().id();
+    until(&session, 0, |body| matches!(body, EventBody::Text { .. })).await;
+    first.release().await;
+    assert!(world.provider.crash(&session.info().state.container.unwrap()));
+    let second = world.start().await;
+    second.adopt().await;
+    let session = second.get(session.id()).unwrap();
+    status(&session, |status| matches!(status, Status::Failed { .. })).await;
+    let third = world.restart(second).await;
+    let session = third.get(session.id()).unwrap();
+    let ends = ends(&session).await;
+    assert_eq!(ends.len(), 1);
+    assert!(
+        matches!(&ends[0], (id, Outcome::Failed { reason: FailureReason::ContainerLost, .. }) if *id == turn),
+        "{ends:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_lost_session_is_restarted_and_goes_on_with_its_conversation() {
+    let world = World::new();
+    let sessions = world.start().await;
+    let session = sessions.launch(launch()).await.unwrap();
+    session.begin(say("@@say remember me")).await.unwrap().collect::<Vec<_>>().await;
+    assert!(world.provider.crash(&session.info().state.container.unwrap()));
+    status(&session, |status| matches!(status, Status::Failed { .. })).await;
+    session.restart().await.unwrap();
+    assert_eq!(session.info().state.generation, 2);
+    let records: Vec<_> = session.begin(say("@@recall")).await.unwrap().map(Result::unwrap).collect().await;
+    let texts: Vec<String> = records
+        .iter()
+        .filter_map(|record| match &record.event.body {
+            EventBody::Text { text, .. } => Some(text.clone()),
+            _ => None,
+        })
+        .collect();
+    assert!(texts.iter().any(|text| text.contains("remember me")), "{texts:?}");
+    assert!(is_gapless(&session.read(0, 10_000).await.unwrap()));
+    sessions.remove(session.id()).await.unwrap();
+    assert_eq!(world.containers().await, 0);
+}
+
+#[tokio::test]
+async fn an_idle_session_rests_as_its_policy_says_and_the_next_message_wakes_it() {
+    for (action, resting) in [(IdleAction::Pause, Status::Paused), (IdleAction::Stop, Status::Sleeping)] {
+        let world = World::new();
+        let first = world.start().await;
+        let session = first.launch(launch()).await.unwrap();
+        session.begin(say("@@say remember me")).await.unwrap().collect::<Vec<_>>().await;
+        let policy = IdlePolicy { idle_timeout: Some(Duration::ZERO), action, ..IdlePolicy::default() };
+        first.sweep(&policy).await;
+        let rests = session.info().state.status;
+        assert!(rests == resting || rests == Status::Sleeping, "{rests:?}");
+        let second = world.restart(first).await;
+        let session = second.get(session.id()).unwrap();
+        assert_eq!(session.info().state.status, rests);
+        let turn = session.begin(say("@@recall")).await.unwrap();
+        let records: Vec<_> = turn.map(Result::unwrap).collect().await;
+        assert!(
+            records.iter().any(|record| matches!(&record.event.body, EventBody::Text { text, .. } if text.contains("remember me")))
+        );
+        assert_eq!(session.info().state.status, Status::Running);
+    }
+}
+
+#[tokio::test]
+async fn containers_of_past_generations_are_orphans_and_those_of_the_present_are_not() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    session.restart().await.unwrap();
+    assert_eq!(first.destroy_orphans(Duration::ZERO).await.unwrap(), 0);
+    first.release().await;
+    let mut record = world.store.sessions().await.unwrap().pop().unwrap();
+    record.state.generation += 1;
+    record.state.status = Status::Failed { reason: "for the test".into() };
+    world.store.commit(&[Change::Session(Box::new(record))]).await.unwrap();
+    let second = world.start().await;
+    assert_eq!(second.destroy_orphans(Duration::ZERO).await.unwrap(), 1);
+    assert!(second.get(session.id()).is_some());
+}
