@@ -7,10 +7,12 @@
 //! * [`conformance`]: the behaviour suite on any provider;
 //! * [`model_api`]: the model vendor's HTTP API, scripted by the prompt;
 //! * [`platforms`]: clouds, with containers for machines;
+//! * [`seeded`]: chance that can be repeated;
 //! * [`system`]: a whole AgCluster: the server, the model API behind it, clients before it.
 
 pub mod conformance;
 pub mod ground;
 pub mod model_api;
 pub mod platforms;
+pub mod seeded;
 pub mod system;

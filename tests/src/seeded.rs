@@ -70,6 +70,9 @@ mod tests {
             seen[seeded.index(5)] = true;
             assert!(seeded.time(Duration::from_millis(2)) < Duration::from_millis(2));
         }
-        assert_eq!((seen, seeded.below(0), seeded.percent(0), seeded.percent(100)), ([true; 5], 0, false, true));
+        assert_eq!(
+            (seen, seeded.below(0), seeded.percent(0), seeded.percent(100)),
+            ([true; 5], 0, false, true)
+        );
     }
 }

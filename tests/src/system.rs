@@ -2,6 +2,7 @@
 
 mod api;
 mod frames;
+mod installation;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 
 pub use api::{Answer, Api, Session};
 pub use frames::{Chat, Frame};
+pub use installation::{Installation, Plan, server_program};
 
 pub use crate::ground::{Provider, needed};
 

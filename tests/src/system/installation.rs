@@ -6,16 +6,17 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use agcluster_core::provider::{ContainerProvider, DestroyOptions, ListFilter, ProviderFactory};
+use agcluster_core::provider::{ContainerProvider, DestroyOptions, ListFilter};
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
-use super::{Api, Provider, configure, leftovers};
+use super::{Api, Provider, configure};
+use crate::ground::{Ground, image};
 use crate::model_api::{ModelApi, Options as ModelOptions, Violation};
 
 const START: Duration = Duration::from_secs(60);
@@ -65,9 +66,11 @@ impl Plan {
 #[derive(Debug)]
 pub struct Installation {
     plan: Plan,
+    ground: Ground,
     cluster: String,
     port: u16,
     model: ModelApi,
+    model_url: String,
     folder: TempDir,
     server: Option<Child>,
 }
@@ -82,13 +85,13 @@ impl Installation {
         with: impl AsyncFnOnce(&mut Installation) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let mut installation = Self::new(plan).await?;
-        let done = async {
+        let using = async {
             installation.start().await?;
             let done = with(&mut installation).await?;
             installation.stop().await?;
             Ok(done)
         };
-        let done = done.await;
+        let done: anyhow::Result<T> = using.await;
         let log = installation.log();
         let cleared = installation.clear(done.is_ok()).await;
         match (done, cleared) {
@@ -105,10 +108,12 @@ impl Installation {
     async fn new(plan: Plan) -> anyhow::Result<Self> {
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let model = ModelApi::start(ModelOptions { listen, ..ModelOptions::default() }).await?;
-        let folder = tempfile::Builder::new().prefix("agc-").tempdir()?;
-        configure(plan.provider, None, &folder)?;
+        let folder = tempfile::tempdir()?;
+        let ground = Ground::prepare(plan.provider).await?;
+        configure(&ground, &[], &folder)?;
         let cluster = format!("test-{}", uuid::Uuid::new_v4().simple());
-        Ok(Self { plan, cluster, port: free_port()?, model, folder, server: None })
+        let model_url = model.url_for(&ground.host().await?);
+        Ok(Self { plan, ground, cluster, port: free_port()?, model, model_url, folder, server: None })
     }
 
     /// Starts the server on what is there, and gives how long it took until it served.
@@ -120,7 +125,8 @@ impl Installation {
         let begun = Instant::now();
         let mut child = self.command()?.spawn().context("the server cannot be started: build it first")?;
         let stderr = child.stderr.take().context("no standard error")?;
-        let log = tokio::fs::OpenOptions::new().create(true).append(true).open(self.path("server.log")).await?;
+        let log =
+            tokio::fs::OpenOptions::new().create(true).append(true).open(self.path("server.log")).await?;
         let (serves, serving) = oneshot::channel();
         tokio::spawn(follow(stderr, log, serves));
         self.server = Some(child);
@@ -136,7 +142,8 @@ impl Installation {
             Some(program) => program.clone(),
             None => server_program()?,
         };
-        let mut line = self.plan.wrapper.iter().map(std::ffi::OsString::from).chain([program.into_os_string()]);
+        let mut line =
+            self.plan.wrapper.iter().map(std::ffi::OsString::from).chain([program.into_os_string()]);
         let mut command = Command::new(line.next().context("no program")?);
         let path = |name: &str| self.path(name).display().to_string();
         let named = [
@@ -147,7 +154,10 @@ impl Installation {
             ("--agent-configs", path("agents")),
             ("--cluster", self.cluster.clone()),
             ("--data-dir", path("data")),
-            ("--anthropic-base-url", self.model.url_for(self.plan.provider.host())),
+            ("--anthropic-base-url", self.model_url.clone()),
+            ("--agent-image", image()),
+            ("--on-shutdown", "remove".to_owned()),
+            ("--container-cpu-quota", "200000".to_owned()),
             ("--container-memory-limit", "1g".to_owned()),
             ("--log-level", "info,agcluster_core=debug".to_owned()),
         ];
@@ -235,7 +245,7 @@ impl Installation {
         &self.model
     }
 
-    /// A path in its folder: `data` is the server's, `state` the process provider's.
+    /// A path in its folder; `data` is the server's own.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -250,30 +260,23 @@ impl Installation {
     /// # Errors
     /// When it cannot be reached.
     pub async fn platform(&self) -> anyhow::Result<Arc<dyn ContainerProvider>> {
-        let file = self.path("providers").join(format!("{}.yaml", self.plan.provider.name()));
-        let config: Value = match std::fs::read_to_string(file) {
-            Ok(text) => serde_json::from_str(&text)?,
-            Err(_) => json!({}),
-        };
-        let mut factory = ProviderFactory::new();
-        agcluster_providers::register_all(&mut factory);
-        Ok(factory.create(self.plan.provider.name(), config).await?)
+        self.ground.make().await
     }
 
-    /// Ends everything. With `strictly`, it is an error when the platform still has something: users remove their sessions.
+    /// Where the process provider has its files.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        self.ground.config()["state_dir"].as_str().map(PathBuf::from)
+    }
+
+    /// Ends everything. With `strictly`, it is an error when something is left.
     async fn clear(mut self, strictly: bool) -> anyhow::Result<()> {
         self.kill().await?;
-        let left = leftovers::check(self.plan.provider, &self.cluster, self.folder.path()).await;
-        let mut destroyed = Ok(());
-        if self.plan.provider != Provider::Memory {
-            destroyed = self.destroy_all().await;
+        if !strictly && self.plan.provider != Provider::Memory {
+            self.destroy_all().await?;
         }
         let violations: Vec<_> = self.model.violations().iter().map(Violation::to_string).collect();
         self.model.stop().await;
-        destroyed?;
-        if strictly {
-            left?;
-        }
+        self.ground.end(&self.cluster).await?;
         ensure!(violations.is_empty(), "the model API was sent wrong requests: {}", violations.join("; "));
         Ok(())
     }
