@@ -35,6 +35,8 @@ enum Verdict {
     Ratio,
     /// The 99th percentile, beside the floor's.
     P99,
+    /// The 99th percentile less the floor's.
+    AddedP99,
     /// The median itself.
     Median,
 }
@@ -89,6 +91,12 @@ impl Figure {
         self
     }
 
+    /// The difference of the 99th percentiles counts.
+    pub(crate) fn judged_by_added_p99(mut self) -> Self {
+        self.verdict = Verdict::AddedP99;
+        self
+    }
+
     /// The median itself counts.
     pub(crate) fn judged_by_median(mut self) -> Self {
         self.verdict = Verdict::Median;
@@ -124,6 +132,10 @@ impl Figure {
             Verdict::Added { among, .. } => (self.samples.median() - floor()) / among,
             Verdict::Ratio => self.samples.median() / floor(),
             Verdict::P99 => self.samples.percentile(99),
+            Verdict::AddedP99 => {
+                let floor = self.floor.as_ref().map_or(f64::NAN, |floor| floor.samples.percentile(99));
+                self.samples.percentile(99) - floor
+            }
             Verdict::Median => self.samples.median(),
         }
     }
@@ -157,6 +169,14 @@ impl Figure {
             Verdict::Added { unit, .. } => {
                 let sign = if value < 0.0 { "" } else { "+" };
                 format!("{sign}{}", unit.show(value))
+            }
+            Verdict::AddedP99 => {
+                let sign = if value < 0.0 { "" } else { "+" };
+                format!(
+                    "p99 {sign}{} ({})",
+                    self.unit.show(value),
+                    self.unit.show(self.samples.percentile(99))
+                )
             }
             Verdict::Ratio => format!("× {value:.2}"),
             Verdict::P99 => match &self.floor {

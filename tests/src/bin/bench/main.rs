@@ -2,9 +2,12 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
 mod bare;
+mod bare_agents;
 mod direct;
 mod figure;
 mod health;
+mod idle;
+mod inside;
 mod launch;
 mod limits;
 mod machine;
@@ -13,18 +16,21 @@ mod options;
 mod program;
 mod relay;
 mod report;
+mod restart;
 mod samples;
 mod server;
 mod stage;
+mod streams;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use bollard::Docker;
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use figure::Figure;
 use options::{Options, Part, Platform};
 use stage::Stage;
 
@@ -44,6 +50,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<()> {
+    if let Some(state) = options.look_at {
+        println!("{}", serde_json::to_string(&idle::look_at(options, state).await?)?);
+        return Ok(());
+    }
     let stop = CancellationToken::new();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let stopped = stop.clone();
@@ -62,6 +72,9 @@ async fn run(options: &Options) -> Result<()> {
             Part::Relay => Stage::with(options, options.scripted_on, &stop, relay::measure).await?,
             Part::Memory => Stage::with(options, options.scripted_on, &stop, memory::measure).await?,
             Part::Health => Stage::with(options, Platform::Docker, &stop, health::measure).await?,
+            Part::Restart => unless(&stop, restart::measure(options)).await?,
+            Part::Streams => unless(&stop, streams::measure(options)).await?,
+            Part::Idle => unless(&stop, idle::measure(options)).await?,
         });
     }
     report::check(&figures)?;
@@ -70,6 +83,14 @@ async fn run(options: &Options) -> Result<()> {
     }
     println!("{}\n\n{}\n{}", machine::sentence(&machine), report::table(&figures), report::verdict(&figures));
     Ok(())
+}
+
+/// Measures, until it is interrupted. What was made goes with it.
+async fn unless(
+    stop: &CancellationToken,
+    measure: impl Future<Output = Result<Vec<Figure>>>,
+) -> Result<Vec<Figure>> {
+    stop.run_until_cancelled(Box::pin(measure)).await.unwrap_or_else(|| Err(anyhow!("interrupted")))
 }
 
 /// Says how far it is.

@@ -28,6 +28,22 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     pub(crate) streams: usize,
 
+    /// Sessions of `restart`, besides 50 on Docker
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    pub(crate) restart_sessions: usize,
+
+    /// Streams of `streams`
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    pub(crate) journaled_streams: usize,
+
+    /// How many seconds `streams` takes, and its floor: 600 show whether memory stays
+    #[arg(long, default_value_t = 20, value_parser = at_least_one)]
+    pub(crate) seconds: usize,
+
+    /// Sessions of `idle`
+    #[arg(long, default_value_t = 10_000, value_parser = at_least_one)]
+    pub(crate) idle_sessions: usize,
+
     /// The agent image
     #[arg(long, default_value = "agcluster/agent:latest")]
     pub(crate) image: String,
@@ -39,6 +55,29 @@ pub(crate) struct Options {
     /// Also write every measured value into this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Make this state and print this process's memory: what `idle` starts
+    #[arg(long, value_enum, hide = true)]
+    pub(crate) look_at: Option<State>,
+}
+
+/// What a process is looked at with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum State {
+    /// Sessions
+    Sessions,
+    /// Agent servers alone
+    Agents,
+}
+
+impl State {
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sessions => "sessions",
+            Self::Agents => "agents",
+        }
+    }
 }
 
 /// A part of the benchmark, which can be run alone.
@@ -52,6 +91,12 @@ pub(crate) enum Part {
     Memory,
     /// `/health` while launches and removals run
     Health,
+    /// A server that was ended, until it serves again and has found its sessions
+    Restart,
+    /// Many journaled streams at once
+    Streams,
+    /// The memory of very many idle sessions
+    Idle,
 }
 
 /// What agents run in.
