@@ -209,3 +209,6 @@ impl Journal {
         change(&mut self.logs.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests;
