@@ -129,11 +129,13 @@ async fn configured(
         return Err(SessionError::CredentialsRequired(missing));
     }
     let credentials = session.credentials.borrow().clone();
-    let resume = session.state.borrow().conversation.clone();
-    let transcript = match &resume {
+    let conversation = session.state.borrow().conversation.clone();
+    let transcript = match &conversation {
         Some(conversation) => transcript(session, conversation).await?,
         None => Vec::new(),
     };
+    // A conversation in which nothing was said yet is known to nobody.
+    let resume = conversation.filter(|_| !transcript.is_empty());
     let configure = Configure {
         session: session.id.to_string(),
         generation,
