@@ -1,6 +1,7 @@
 //! The benchmark: every figure beside its floor from the same run. `cargo xtask bench` prepares what it needs and runs it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
+mod append;
 mod bare;
 mod direct;
 mod figure;
@@ -62,6 +63,7 @@ async fn run(options: &Options) -> Result<()> {
             Part::Relay => Stage::with(options, options.scripted_on, &stop, relay::measure).await?,
             Part::Memory => Stage::with(options, options.scripted_on, &stop, memory::measure).await?,
             Part::Health => Stage::with(options, Platform::Docker, &stop, health::measure).await?,
+            Part::Append => append::measure(options, &stop).await?,
         });
     }
     report::check(&figures)?;

@@ -52,6 +52,8 @@ pub(crate) enum Part {
     Memory,
     /// `/health` while launches and removals run
     Health,
+    /// Events that are kept, on SQLite and on PostgreSQL
+    Append,
 }
 
 /// What agents run in.
