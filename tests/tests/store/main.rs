@@ -1,5 +1,12 @@
 //! Stores: one behaviour suite over memory, SQLite and a real PostgreSQL, and what can go wrong with each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is test code, also what is shared by tests"
+)]
+
 mod behaviour;
 mod crash;
 mod make;
