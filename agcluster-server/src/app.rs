@@ -9,7 +9,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 
-use crate::routes::{answers, chat, configs, events, launch, meta, providers, sessions};
+use crate::routes::{
+    answers, chat, configs, events, jobs, launch, messages, meta, providers, restart, sessions,
+};
 use crate::{AgentDefaults, Problem, Readiness, serve};
 
 /// The largest request body: a prompt with a few pictures.
@@ -48,7 +50,14 @@ pub fn router(state: AppState) -> Router {
         .route("/api/agents/sessions/{id}/answer", post(answers::answer))
         .route("/api/agents/sessions/{id}/settings", post(answers::settings))
         .route("/api/agents/{id}/chat", post(chat::chat_in))
+        .route("/api/agents/sessions/{id}/restart", post(restart::restart))
         .route("/api/agents/{id}/events", get(events::stream))
+        .route("/api/agents/{id}/messages", get(messages::list))
+        .route("/api/agents/{id}/export", get(messages::export))
+        .route("/api/jobs", get(jobs::list))
+        .route("/api/jobs/{id}", get(jobs::get))
+        .route("/api/jobs/{id}/stream", get(jobs::stream))
+        .route("/api/jobs/{id}/cancel", post(jobs::cancel))
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "route_not_found", "there is no such route: see README.md")
         })

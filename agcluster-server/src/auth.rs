@@ -1,11 +1,13 @@
 //! Who is asking.
 
-use agcluster_core::protocol::Secret;
-use agcluster_core::session::{Owner, Session, SessionId};
+use agcluster_core::protocol::{Secret, TurnId};
+use agcluster_core::session::{Owner, Session, SessionError, SessionId};
+use agcluster_core::store::TurnRecord;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use std::sync::Arc;
+use uuid::Uuid;
 
 use crate::{AppState, Problem};
 
@@ -34,15 +36,40 @@ impl<S: Send + Sync> FromRequestParts<S> for Bearer {
     }
 }
 
-/// The owner that follows from the bearer key.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Caller(pub(crate) Owner);
+/// Whoever holds the bearer key.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    /// Whose sessions may be seen.
+    pub(crate) owner: Owner,
+    key: Secret,
+}
 
 impl Caller {
-    /// The session of that name, if it is the caller's; otherwise it is not found, whether it exists or not.
-    pub(crate) fn session(self, state: &AppState, id: &str) -> Result<Arc<Session>, Problem> {
-        Ok(state.sessions.get_owned(&SessionId::from_text(id), self.0)?)
+    /// The session of that name, if it is the caller's; otherwise it is not found, whether it exists or not. It gets the
+    /// key, which it may need to go on after a restart of the server.
+    pub(crate) fn session(&self, state: &AppState, id: &str) -> Result<Arc<Session>, Problem> {
+        let session = state.sessions.get_owned(&SessionId::from_text(id), self.owner)?;
+        session.bring_key(&self.key);
+        Ok(session)
     }
+
+    /// The job of that name and its session, if it is the caller's; otherwise it is not found, whether it exists or not.
+    pub(crate) async fn job(
+        &self,
+        state: &AppState,
+        id: &str,
+    ) -> Result<(TurnRecord, Arc<Session>), Problem> {
+        let turn = turn_id(id).ok_or_else(|| SessionError::UnknownTurn(id.to_owned()))?;
+        let (record, session) = state.sessions.turn(turn, self.owner).await?;
+        session.bring_key(&self.key);
+        Ok((record, session))
+    }
+}
+
+/// The name of a turn as this API writes it; any other spelling of it is none.
+pub(crate) fn turn_id(text: &str) -> Option<TurnId> {
+    let id = TurnId(Uuid::parse_str(text).ok()?);
+    (id.to_string() == text).then_some(id)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {
@@ -50,7 +77,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Bearer(key) = Bearer::from_request_parts(parts, state).await?;
-        Ok(Self(Owner::of(&key)))
+        Ok(Self { owner: Owner::of(&key), key })
     }
 }
 

@@ -1,8 +1,12 @@
 //! Axum's extractors with our problems in place of their plain-text refusals.
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::body::Body;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 
 use crate::Problem;
 
@@ -10,6 +14,56 @@ use crate::Problem;
 #[derive(Debug, FromRequest)]
 #[from_request(via(axum::Json), rejection(Problem))]
 pub(crate) struct Json<T>(pub(crate) T);
+
+/// A JSON body, and a digest of it and of the route. The digest may be kept, the body has secrets.
+#[derive(Debug)]
+pub(crate) struct Digested<T> {
+    /// The body.
+    pub(crate) body: T,
+    /// SHA-256 in hex.
+    pub(crate) digest: String,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Digested<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, bytes) = whole(request, state).await?;
+        // No path has a line break in it.
+        let digest = Sha256::new().chain_update(parts.uri.path()).chain_update(b"\n").chain_update(&bytes);
+        let digest = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let request = Request::from_parts(parts, Body::from(bytes));
+        let Json(body) = Json::from_request(request, state).await?;
+        Ok(Self { body, digest })
+    }
+}
+
+/// A JSON body that may be left out.
+#[derive(Debug)]
+pub(crate) struct MaybeJson<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, bytes) = whole(request, state).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let Json(body) = Json::from_request(Request::from_parts(parts, Body::from(bytes)), state).await?;
+        Ok(Self(body))
+    }
+}
+
+/// The body in memory, as far as the route's limit lets it.
+async fn whole<S: Send + Sync>(
+    request: Request,
+    state: &S,
+) -> Result<(axum::http::request::Parts, Bytes), Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await?;
+    Ok((parts, bytes))
+}
 
 /// Parameters in the path.
 #[derive(Debug, FromRequestParts)]
@@ -34,14 +88,24 @@ impl From<JsonRejection> for Problem {
                 let detail = "send a JSON body with \"Content-Type: application/json\"";
                 Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
             }
-            other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => Self::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                "the body is too large: send less at once",
-            ),
-            _ => Self::bad_request("invalid_request", "the body could not be read: send it again"),
+            JsonRejection::BytesRejection(rejection) => rejection.into(),
+            _ => unreadable(),
         }
     }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = "the body is too large: send less at once";
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail);
+        }
+        unreadable()
+    }
+}
+
+fn unreadable() -> Problem {
+    Problem::bad_request("invalid_request", "the body could not be read: send it again")
 }
 
 /// What serde says of the user's own text, without the framework's preamble.

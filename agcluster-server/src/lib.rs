@@ -5,6 +5,7 @@
 
 mod app;
 mod auth;
+mod cursor;
 mod defaults;
 mod environment;
 mod extract;

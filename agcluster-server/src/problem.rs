@@ -106,6 +106,7 @@ impl From<SessionError> for Problem {
             | SessionError::CannotSteer
             | SessionError::NotRunning { .. }
             | SessionError::CredentialsRequired(_)
+            | SessionError::TurnEnded(_)
             | SessionError::Removed => Self::new(StatusCode::CONFLICT, code, detail),
             SessionError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail),
             SessionError::Unreachable(_) => {

@@ -2,4 +2,6 @@
 
 pub(crate) mod chat_frames;
 pub(crate) mod chat_json;
+pub(crate) mod job;
+pub(crate) mod markdown;
 pub(crate) mod native;

@@ -231,8 +231,15 @@ fn cors(origins: &[String]) -> CorsLayer {
             named("x-session-id"),
             named("x-conversation-id"),
             named("last-event-id"),
+            named("idempotency-key"),
         ])
-        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+        .expose_headers([
+            REQUEST_ID,
+            header::RETRY_AFTER,
+            header::LOCATION,
+            named("x-session-id"),
+            named("x-turn-id"),
+        ])
         .allow_credentials(true)
         .max_age(Duration::from_secs(600))
 }

@@ -1,6 +1,7 @@
 //! Server-sent events: frames that were rendered already, and a comment where there is silence.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,8 +14,26 @@ use futures::{Stream, StreamExt};
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const HEARTBEAT_COMMENT: &[u8] = b": heartbeat\n\n";
 
+/// The id of a frame: behind it a client may begin again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FrameId {
+    /// The whole event of this number has been sent.
+    Event(u64),
+    /// So many frames of it have.
+    Part(u64, u8),
+}
+
+impl fmt::Display for FrameId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event(seq) => seq.fmt(f),
+            Self::Part(seq, part) => write!(f, "{seq}.{part}"),
+        }
+    }
+}
+
 /// The frame of one event: `id` and one line of data. JSON has no raw line breaks, so one line is enough.
-pub(crate) fn frame(id: Option<u64>, data: &[u8]) -> Bytes {
+pub(crate) fn frame(id: Option<FrameId>, data: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(data.len() + 32);
     if let Some(id) = id {
         frame.put_slice(format!("id: {id}\n").as_bytes());
@@ -51,7 +70,8 @@ mod tests {
 
     #[test]
     fn a_frame_has_id_and_data() {
-        assert_eq!(frame(Some(7), b"{}"), "id: 7\ndata: {}\n\n");
+        assert_eq!(frame(Some(FrameId::Event(7)), b"{}"), "id: 7\ndata: {}\n\n");
+        assert_eq!(frame(Some(FrameId::Part(7, 1)), b"{}"), "id: 7.1\ndata: {}\n\n");
         assert_eq!(frame(None, b"[DONE]"), "data: [DONE]\n\n");
     }
 
@@ -59,7 +79,7 @@ mod tests {
     async fn silence_is_filled_with_comments_and_loses_nothing() {
         let late = futures::stream::once(async {
             tokio::time::sleep(HEARTBEAT * 2 + Duration::from_secs(1)).await;
-            frame(Some(1), b"x")
+            frame(Some(FrameId::Event(1)), b"x")
         });
         let frames: Vec<Bytes> = with_heartbeat(late).collect().await;
         assert_eq!(frames, [HEARTBEAT_COMMENT, HEARTBEAT_COMMENT, &b"id: 1\ndata: x\n\n"[..]]);

@@ -8,6 +8,7 @@
 //! * [`model_api`]: the model vendor's HTTP API, scripted by the prompt;
 //! * [`platforms`]: clouds, with containers for machines;
 //! * [`seeded`]: chance that can be repeated;
+//! * [`postgres`]: a PostgreSQL server;
 //! * [`system`]: a whole AgCluster: the server, the model API behind it, clients before it.
 
 pub mod conformance;
@@ -15,4 +16,5 @@ pub mod ground;
 pub mod model_api;
 pub mod platforms;
 pub mod seeded;
+pub mod postgres;
 pub mod system;

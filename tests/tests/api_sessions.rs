@@ -191,7 +191,7 @@ async fn a_cursor_that_makes_no_sense_is_refused() {
     let future = api.get(&path("?after=9999")).await.unwrap();
     assert_eq!((future.status, future.code()), (StatusCode::BAD_REQUEST, "cursor_in_future"));
     let malformed = api.get(&path("?after=yesterday")).await.unwrap();
-    assert_eq!((malformed.status, malformed.code()), (StatusCode::BAD_REQUEST, "invalid_query"));
+    assert_eq!((malformed.status, malformed.code()), (StatusCode::BAD_REQUEST, "invalid_cursor"));
     let header = api.request(Method::GET, &path("")).header("last-event-id", "x");
     let malformed = api.send(header).await.unwrap();
     assert_eq!((malformed.status, malformed.code()), (StatusCode::BAD_REQUEST, "invalid_cursor"));

@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::{self, announce};
+use crate::environment::postgres;
 use crate::image::{self, Order};
 use crate::{server, workspace};
 
@@ -15,6 +16,7 @@ const NAME: &str = "bench";
 /// # Errors
 /// When something it needs is missing, or it fails.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    postgres::require()?;
     let programs = image::build(&Order::default())?;
     announce("Building the server and the benchmark");
     let mut cargo = workspace::cargo();

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{self, announce};
 use crate::demo;
-use crate::environment::{cargo_deny, packages};
+use crate::environment::{cargo_deny, packages, postgres};
 use crate::image::{self, Order};
 use crate::programs::Programs;
 use crate::workspace::{self, EVERYTHING};
@@ -105,9 +105,10 @@ fn licences() -> Result<()> {
     command::run(deny.args(["licenses", "bans", "sources"]).current_dir(workspace::root()))
 }
 
-/// What the tests use: an engine, the agent image, programs on this machine.
+/// What the tests use: an engine, the agent image, PostgreSQL, programs on this machine.
 fn environment() -> Result<Programs> {
     packages::require(packages::FOR_TESTS)?;
+    postgres::require()?;
     image::build(&Order::default())
 }
 

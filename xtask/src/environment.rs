@@ -8,3 +8,4 @@ pub(crate) mod claude;
 mod daemon;
 pub(crate) mod engine;
 pub(crate) mod packages;
+pub(crate) mod postgres;

@@ -52,7 +52,7 @@ pub(super) async fn start(
             config.programs.claude.display()
         ))
     })?;
-    let directory = places::working_directory(&config, options.cwd.as_deref()).await?;
+    let directory = places::working_directory(&config, &tree, options.cwd.as_deref()).await?;
     let home = Home::prepare(config.agent_user, config.homes.as_deref())?;
     let proxy = ModelProxy::open(&access).await?;
 
@@ -66,7 +66,7 @@ pub(super) async fn start(
     let kept_in = options.env.get("HOME").map(|home| PathBuf::from(home.expose()));
     let kept_in = kept_in.unwrap_or_else(|| home.path().to_owned());
     if !transcript.is_empty() {
-        transcript::restore(&kept_in, config.agent_user, transcript).await?;
+        transcript::restore(&tree, &kept_in, config.agent_user, transcript).await?;
     }
     let resumed = matches!(conversation, Conversation::Resumed(_));
     let mut conduct = Conduct::new(recorder, id.clone(), &kept_in, options.permission_mode);

@@ -20,7 +20,7 @@
 //! | `@@vendor {json}` | a message of which the vocabulary knows nothing |
 //! | `@@recall` | says all earlier prompts of the conversation, as a JSON list of texts |
 //! | `@@clear` | begins a new conversation, in which no earlier prompt is known |
-//! | `@@listen` | silence until a prompt is added to the turn |
+//! | `@@listen` | silence until a prompt has been added to the turn; the second one until a second has, and so on |
 //! | `@@wait Xms` | silence |
 //! | `@@hang` | silence until interrupted |
 //! | `@@stall [program\|model\|tool]` | the same: of the agent program, with a model call under way, or with a tool call under way |

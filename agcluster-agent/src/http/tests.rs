@@ -1,3 +1,5 @@
+mod lasting;
+
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -7,10 +7,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -53,6 +55,25 @@ impl ProcessTree {
             id.and_then(Pid::from_raw).ok_or_else(|| io::Error::other("the program has no process id"))?;
         own.insert(pid.as_raw_nonzero().get());
         Ok((child, pid))
+    }
+
+    /// Runs a command to its end, with this as its input. Dropping the future kills it.
+    pub(crate) async fn run(&self, command: &mut Command, input: &[u8]) -> io::Result<ExitStatus> {
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        let (mut child, pid) = self.spawn(command)?;
+        // Also when this is broken off.
+        let _gone = Gone { tree: self, pid };
+        if let Some(mut stdin) = child.stdin.take() {
+            let written = async {
+                stdin.write_all(input).await?;
+                stdin.shutdown().await
+            };
+            if let Err(error) = written.await {
+                // Its own end says more.
+                tracing::debug!(%error, "a command does not read its input");
+            }
+        }
+        child.wait().await
     }
 
     /// A program has been waited for: its process id is somebody else's from now on.
@@ -138,6 +159,18 @@ impl ProcessTree {
     }
 }
 
+/// Takes a program off the list of those that are waited for.
+struct Gone<'a> {
+    tree: &'a ProcessTree,
+    pid: Pid,
+}
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        self.tree.gone(self.pid);
+    }
+}
+
 fn kill(pid: i32) {
     if let Some(pid) = Pid::from_raw(pid) {
         let _ = kill_process(pid, Signal::KILL);
@@ -181,6 +214,18 @@ fn parse(stat: &str) -> Option<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_command_is_given_its_input_and_waited_for() {
+        let tree = ProcessTree::new(false);
+        let mut reads = Command::new("sh");
+        reads.args(["-c", "[ $(cat) = hello ]"]);
+        assert!(tree.run(&mut reads, b"hello").await.unwrap().success());
+        assert!(!tree.run(&mut reads, b"other").await.unwrap().success());
+        let mut deaf = Command::new("true");
+        assert!(tree.run(&mut deaf, &[b'x'; 1 << 20]).await.unwrap().success());
+        assert!(tree.own().is_empty());
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

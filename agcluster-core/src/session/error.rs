@@ -21,6 +21,9 @@ pub enum SessionError {
     /// There is no turn of that name (or it is in somebody else's session).
     #[error("there is no job {0}")]
     UnknownTurn(String),
+    /// The turn is over.
+    #[error("the job {0} has ended, so there is nothing to cancel")]
+    TurnEnded(TurnId),
     /// A turn is running.
     #[error("the session is busy with turn {}: wait for its end, interrupt it, or send the message with \"queue\": true", turn.map_or_else(|| "of its own".to_owned(), |turn| turn.to_string()))]
     Busy {
@@ -102,6 +105,7 @@ impl SessionError {
         match self {
             Self::NotFound(_) => "session_not_found",
             Self::UnknownTurn(_) => "job_not_found",
+            Self::TurnEnded(_) => "job_ended",
             Self::Busy { .. } => "session_busy",
             Self::QueueFull(_) => "queue_full",
             Self::Idle => "session_idle",

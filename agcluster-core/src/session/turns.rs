@@ -10,7 +10,9 @@ use agcluster_protocol::{
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
+use sha2::{Digest, Sha256};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::session_handle::{Along, is_busy};
 use super::{Result, Session, SessionError, Status, Turn};
@@ -106,7 +108,7 @@ impl Session {
         }
         self.wake().await?;
         if request.when_busy == WhenBusy::Steer && self.state.borrow().turn.is_some() {
-            return self.steer(request.prompt).await;
+            return self.steer(request.prompt, request.idempotency.as_ref()).await;
         }
         let record = TurnRecord {
             id: TurnId::generate(),
@@ -179,17 +181,31 @@ impl Session {
 
     fn intent(&self, record: &TurnRecord, idempotency: Option<&Idempotency>) -> Vec<Change> {
         let mut changes = vec![Change::Turn(Box::new(record.clone()))];
-        if let Some(Idempotency { key, fingerprint }) = idempotency {
-            changes.push(Change::Idempotency(IdempotencyRecord {
-                owner: self.owner,
-                key: key.clone(),
-                fingerprint: fingerprint.clone(),
-                session: self.id.clone(),
-                turn: Some(record.id),
-                at: record.created_at,
-            }));
+        if let Some(idempotency) = idempotency {
+            changes.push(Change::Idempotency(self.named(idempotency, record.id, record.created_at)));
         }
         changes
+    }
+
+    /// What a request of this name began.
+    fn named(&self, idempotency: &Idempotency, turn: TurnId, at: Timestamp) -> IdempotencyRecord {
+        let Idempotency { key, fingerprint } = idempotency.clone();
+        IdempotencyRecord {
+            owner: self.owner,
+            key,
+            fingerprint,
+            session: self.id.clone(),
+            turn: Some(turn),
+            at,
+        }
+    }
+
+    /// The one name of the prompt in a request of this name.
+    fn prompt_id(&self, idempotency: &Idempotency) -> PromptId {
+        let name = format!("{}\n{}\n{}", self.owner.to_hex(), self.id, idempotency.key);
+        let mut id = [0; 16];
+        id.copy_from_slice(&Sha256::digest(name)[..16]);
+        PromptId(Uuid::from_bytes(id))
     }
 
     /// Writes down that a turn waits.
@@ -217,20 +233,32 @@ impl Session {
     }
 
     /// Adds a prompt to the running turn.
-    async fn steer(&self, prompt: Vec<PromptBlock>) -> Result<(TurnId, u64)> {
+    async fn steer(
+        &self,
+        prompt: Vec<PromptBlock>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<(TurnId, u64)> {
         let (turn, generation) = {
             let state = self.state.borrow();
             (state.turn.ok_or(SessionError::Idle)?, state.generation)
         };
         let after = self.head().await?;
-        let steer = Steer { id: PromptId::generate(), turn, generation, prompt };
+        // The agent server takes a prompt of the same name once, also when the answer to the first request was lost.
+        let id = idempotency.map_or_else(PromptId::generate, |named| self.prompt_id(named));
+        let steer = Steer { id, turn, generation, prompt };
         let client = self.client().await?;
         let mut answer = client.steer(&steer).await;
         if answer.as_ref().is_err_and(AgentError::is_retryable) {
             answer = client.steer(&steer).await;
         }
         match answer {
-            Ok(_) => Ok((turn, after)),
+            Ok(_) => {
+                let named = idempotency.map(|named| self.named(named, turn, Timestamp::now()));
+                if let Some(record) = named {
+                    self.journal.commit(vec![Change::Idempotency(record)], Patience::Short).await?;
+                }
+                Ok((turn, after))
+            }
             Err(error) if error.is_refusal(codes::UNSUPPORTED) => Err(SessionError::CannotSteer),
             Err(error) if error.is_refusal(codes::IDLE) => Err(SessionError::Idle),
             Err(error) => Err(error.into()),

@@ -7,7 +7,7 @@ use agcluster_protocol::TurnId;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::plan::{Plan, conflict, fresh, unknown};
+use super::plan::{EventsOf, Plan, conflict, fresh, unknown};
 use super::{
     AuditRecord, Change, ConfigRecord, Extent, IdempotencyRecord, Result, Retention, Store, TranscriptChunk,
     TurnRecord,
@@ -98,7 +98,7 @@ impl Kept {
 
 impl State {
     /// Fails when a plan cannot be made whole. Gives the events that are new.
-    fn check<'a>(&self, plan: &Plan<'a>) -> Result<Vec<(&'a SessionId, Vec<&'a Arc<Record>>)>> {
+    fn check<'a>(&self, plan: &Plan<'a>) -> Result<EventsOf<'a>> {
         let removed: HashSet<_> = plan.removed.iter().copied().collect();
         let put: HashSet<_> = plan.sessions.iter().map(|record| &record.id).collect();
         let kept = |session: &SessionId| self.sessions.get(session).filter(|_| !removed.contains(session));
@@ -134,7 +134,7 @@ impl State {
         self.keys.retain(|_, record| record.session != *session);
     }
 
-    fn make(&mut self, plan: Plan<'_>, new: Vec<(&SessionId, Vec<&Arc<Record>>)>) {
+    fn make(&mut self, plan: Plan<'_>, new: EventsOf<'_>) {
         for session in plan.removed {
             self.remove(session);
         }

@@ -11,12 +11,15 @@ use super::{
 use crate::journal::Record;
 use crate::session::{Owner, SessionId, SessionRecord};
 
+/// Events by session, sessions in the order in which they came.
+pub(super) type EventsOf<'a> = Vec<(&'a SessionId, Vec<&'a Arc<Record>>)>;
+
 /// The outcome of a list of changes, to be made in the order of these fields.
 #[derive(Debug, Default)]
 pub(super) struct Plan<'a> {
     pub(super) removed: Vec<&'a SessionId>,
     pub(super) sessions: Vec<&'a SessionRecord>,
-    pub(super) events: Vec<(&'a SessionId, Vec<&'a Arc<Record>>)>,
+    pub(super) events: EventsOf<'a>,
     pub(super) turns: Vec<&'a TurnRecord>,
     pub(super) cleared: Vec<&'a SessionId>,
     pub(super) transcript: Vec<(&'a SessionId, u64, &'a TranscriptChunk)>,
@@ -134,11 +137,9 @@ impl Change {
 }
 
 /// Puts together what belongs to one session, from a list that goes backwards.
-fn by_session<'a>(
-    backwards: Vec<(&'a SessionId, &'a [Arc<Record>])>,
-) -> Vec<(&'a SessionId, Vec<&'a Arc<Record>>)> {
+fn by_session<'a>(backwards: Vec<(&'a SessionId, &'a [Arc<Record>])>) -> EventsOf<'a> {
     let mut places: HashMap<&SessionId, usize> = HashMap::new();
-    let mut events: Vec<(&SessionId, Vec<&Arc<Record>>)> = Vec::new();
+    let mut events: EventsOf<'_> = Vec::new();
     for (session, records) in backwards.into_iter().rev() {
         let place = *places.entry(session).or_insert_with(|| {
             events.push((session, Vec::new()));

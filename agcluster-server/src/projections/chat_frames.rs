@@ -11,31 +11,38 @@ use agcluster_core::protocol::{Event, EventBody, Outcome, TurnEnd, Usage};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::sse;
+use crate::sse::FrameId;
+use crate::{Problem, sse};
 
 /// What follows the terminal frame.
 pub(crate) const DONE: &[u8] = b"[DONE]";
 
-/// The frames of one record.
-pub(crate) fn frames(record: &Record) -> Bytes {
-    let id = Some(record.seq());
+/// The frames of one record, without those `parts` that a client has already. Each has an id of its own, so that a client
+/// which lost the last of them gets that one alone.
+pub(crate) fn frames(record: &Record, parts: u8) -> Bytes {
+    let seq = record.seq();
     match &record.event.body {
         EventBody::TurnEnded(end) => {
-            // Three frames of one event: the id stands on the last, so that a client which lost one gets all again.
-            let metadata = message("metadata", metadata(end));
-            let mut frames = Vec::new();
-            frames.extend_from_slice(&sse::frame(None, metadata.to_string().as_bytes()));
-            frames.extend_from_slice(&sse::frame(id, terminal(&end.outcome).to_string().as_bytes()));
-            frames.extend_from_slice(&sse::frame(None, DONE));
-            frames.into()
+            let metadata = message("metadata", metadata(end)).to_string();
+            let terminal = terminal(&end.outcome).to_string();
+            let frames = [
+                (FrameId::Part(seq, 1), metadata.as_bytes()),
+                (FrameId::Part(seq, 2), terminal.as_bytes()),
+                (FrameId::Event(seq), DONE),
+            ];
+            let frames = frames.iter().skip(parts.into());
+            frames.flat_map(|(id, data)| sse::frame(Some(*id), data)).collect::<Vec<u8>>().into()
         }
-        _ => sse::frame(id, body(&record.event).to_string().as_bytes()),
+        _ => sse::frame(Some(FrameId::Event(seq)), body(&record.event).to_string().as_bytes()),
     }
 }
 
 /// The frames of a stream that cannot go on.
-pub(crate) fn broken(code: &str, detail: &str) -> Bytes {
-    let error = json!({ "type": "error", "message": detail, "code": code });
+pub(crate) fn broken(problem: &Problem) -> Bytes {
+    let mut error = json!({ "type": "error", "message": problem.detail, "code": problem.code });
+    if let Some(earliest) = problem.earliest {
+        error["earliest"] = earliest.into();
+    }
     let mut frames = sse::frame(None, error.to_string().as_bytes()).to_vec();
     frames.extend_from_slice(&sse::frame(None, DONE));
     frames.into()

@@ -4,17 +4,40 @@ use std::sync::Arc;
 
 use agcluster_core::journal::{JournalError, Record};
 use bytes::Bytes;
+use serde_json::{Value, json};
 
+use crate::sse::FrameId;
 use crate::{Problem, sse};
 
 /// The frame of one record, or of what ended the stream.
 pub(crate) fn frame(record: &Result<Arc<Record>, JournalError>) -> Bytes {
     match record {
-        Ok(record) => sse::frame(Some(record.seq()), &record.json()),
-        Err(error) => {
-            let problem = Problem::from(error.clone());
-            let body = serde_json::json!({ "type": "stream_error", "code": problem.code, "detail": problem.detail, "earliest": problem.earliest });
-            sse::frame(None, body.to_string().as_bytes())
+        Ok(record) => sse::frame(Some(FrameId::Event(record.seq())), &record.json()),
+        Err(error) => sse::frame(None, end(error).to_string().as_bytes()),
+    }
+}
+
+/// The last event of a stream that cannot go on. It has no id: it is no event of the session's.
+fn end(error: &JournalError) -> Value {
+    let problem = Problem::from(error.clone());
+    match problem.earliest {
+        Some(earliest) => {
+            json!({ "type": problem.code, "earliest": earliest, "detail": problem.detail })
         }
+        None => json!({ "type": "stream_error", "code": problem.code, "detail": problem.detail }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_fell_behind_is_told_where_to_go_on() {
+        let frame = frame(&Err(JournalError::CursorExpired { earliest: 8 }));
+        let text = std::str::from_utf8(&frame).unwrap();
+        let data: Value = serde_json::from_str(text.strip_prefix("data: ").unwrap().trim_end()).unwrap();
+        assert_eq!((&data["type"], &data["earliest"]), (&json!("cursor_expired"), &json!(8)));
+        assert!(data["detail"].as_str().unwrap().contains("after=7"), "{data}");
     }
 }

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use agcluster_core::protocol::PromptBlock;
-use agcluster_core::session::{Session, SessionId, Turn};
+use agcluster_core::protocol::{PromptBlock, TurnId};
+use agcluster_core::session::{Idempotency, Session, SessionId, TurnRequest, WhenBusy};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
-use futures::StreamExt;
 use serde::Deserialize;
 
+use super::{idempotency, jobs};
 use crate::auth::Caller;
-use crate::extract::{Json, Path};
-use crate::projections::{chat_frames, chat_json};
-use crate::{AppState, Problem, sse};
+use crate::cursor::Cursor;
+use crate::extract::{Digested, Path};
+use crate::projections::chat_json;
+use crate::{AppState, Problem};
 
 /// The body of a chat request. The agent remembers what was said before; only the last user message is new to it.
 #[derive(Debug, Deserialize)]
@@ -26,6 +27,15 @@ pub(crate) struct ChatRequest {
     /// The session; the header `X-Session-ID` says the same.
     #[serde(rename = "sessionId", alias = "session_id")]
     session_id: Option<String>,
+    /// Whether to answer at once with a job.
+    #[serde(default)]
+    background: bool,
+    /// Whether to wait for the end of a running turn.
+    #[serde(default)]
+    queue: bool,
+    /// Whether to add the message to a running turn.
+    #[serde(default)]
+    steer: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,14 +95,15 @@ pub(crate) async fn chat(
     State(state): State<AppState>,
     caller: Caller,
     headers: HeaderMap,
-    Json(mut request): Json<ChatRequest>,
+    Digested { body: mut request, digest }: Digested<ChatRequest>,
 ) -> Result<Response, Problem> {
     let named = headers.get("x-session-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let id = request.session_id.take().or(named).filter(|id| !id.is_empty()).ok_or_else(|| {
         let detail = "Session ID required: send sessionId in the body or the header X-Session-ID";
         Problem::bad_request("session_id_missing", detail)
     })?;
-    answer(caller.session(&state, &id)?, request, &headers).await
+    let session = caller.session(&state, &id)?;
+    answer(&state, session, request, idempotency::of(&headers, digest)?, &headers).await
 }
 
 /// `POST /api/agents/{id}/chat`
@@ -101,21 +112,59 @@ pub(crate) async fn chat_in(
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Json(request): Json<ChatRequest>,
+    Digested { body: request, digest }: Digested<ChatRequest>,
 ) -> Result<Response, Problem> {
-    answer(caller.session(&state, &id)?, request, &headers).await
+    let session = caller.session(&state, &id)?;
+    answer(&state, session, request, idempotency::of(&headers, digest)?, &headers).await
 }
 
 async fn answer(
+    state: &AppState,
     session: Arc<Session>,
     request: ChatRequest,
+    idempotency: Option<Idempotency>,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let turn = session.chat(prompt(request)?).await?;
-    if wants_stream(headers) {
-        return Ok(stream(session.id(), turn));
+    let (when_busy, background) = (when_busy(&request)?, request.background);
+    let cursor = Cursor::from_headers(headers)?;
+    if let Some(cursor) = cursor {
+        // A client that reconnects by sending its message again would have it done twice.
+        if idempotency.is_none() {
+            let detail = "Last-Event-ID goes on with an earlier request: send the Idempotency-Key of that one, or read the job's stream";
+            return Err(Problem::bad_request("idempotency_key_missing", detail));
+        }
+        session.read(cursor.after, 0).await?;
     }
-    Ok(axum::Json(chat_json::answer(session.id(), turn).await?).into_response())
+    let request = TurnRequest { prompt: prompt(request)?, when_busy, background, idempotency };
+    let turn = session.begin(request).await?;
+    if background {
+        let (record, _) = state.sessions.turn(turn.id(), session.owner()).await?;
+        return Ok(jobs::accepted(&record));
+    }
+    if !wants_stream(headers) {
+        return Ok(axum::Json(chat_json::answer(session.id(), turn).await?).into_response());
+    }
+    let id = turn.id();
+    let response = match cursor {
+        None => jobs::chat_stream(turn, None),
+        Some(cursor) => {
+            let (record, _) = state.sessions.turn(id, session.owner()).await?;
+            jobs::resumed(&session, &record, Some(cursor), jobs::Format::Chat).await?
+        }
+    };
+    Ok(named(response, session.id(), id))
+}
+
+fn when_busy(request: &ChatRequest) -> Result<WhenBusy, Problem> {
+    match (request.queue, request.steer) {
+        (false, false) => Ok(WhenBusy::Refuse),
+        (true, false) => Ok(WhenBusy::Queue),
+        (false, true) => Ok(WhenBusy::Steer),
+        (true, true) => Err(Problem::bad_request(
+            "queue_and_steer",
+            "send either \"queue\": true or \"steer\": true, not both",
+        )),
+    }
 }
 
 fn prompt(request: ChatRequest) -> Result<Vec<PromptBlock>, Problem> {
@@ -144,18 +193,10 @@ fn wants_stream(headers: &HeaderMap) -> bool {
     })
 }
 
-fn stream(session: &SessionId, turn: Turn) -> Response {
-    let turn_id = turn.id();
-    let frames = turn.map(|record| match record {
-        Ok(record) => chat_frames::frames(&record),
-        Err(error) => {
-            let problem = Problem::from(error);
-            chat_frames::broken(problem.code, &problem.detail)
-        }
-    });
-    let mut response = sse::response(frames);
+/// Says in the headers which session and turn the answer is of.
+fn named(mut response: Response, session: &SessionId, turn: TurnId) -> Response {
     let headers = response.headers_mut();
-    for (name, value) in [("x-session-id", session.to_string()), ("x-turn-id", turn_id.to_string())] {
+    for (name, value) in [("x-session-id", session.to_string()), ("x-turn-id", turn.to_string())] {
         if let Ok(value) = value.parse() {
             headers.insert(name, value);
         }

@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::idempotency;
 use super::provider_names::ProviderNames;
 use super::sessions;
 use crate::auth::Bearer;
-use crate::extract::Json;
+use crate::extract::Digested;
 use crate::settings::model_base_url;
 use crate::{AppState, Problem};
 
@@ -39,7 +40,7 @@ pub(crate) struct LaunchRequest {
 pub(crate) async fn launch(
     State(state): State<AppState>,
     headers: HeaderMap,
-    Json(request): Json<LaunchRequest>,
+    Digested { body: request, digest }: Digested<LaunchRequest>,
 ) -> Result<axum::Json<Value>, Problem> {
     let key = request
         .api_key
@@ -60,6 +61,7 @@ pub(crate) async fn launch(
     warnings.append(&mut launch.warnings);
     launch.warnings = warnings;
     launch.config_id = config_id;
+    launch.idempotency = idempotency::of(&headers, digest)?;
     launch.providers = request.provider.map(ProviderNames::into_list).unwrap_or_default();
     launch.agent.resources = state.defaults.fill(launch.agent.resources);
     let calls_model = config.driver != DriverKind::Scripted;
@@ -71,7 +73,8 @@ pub(crate) async fn launch(
     Ok(axum::Json(answer))
 }
 
-fn configuration(
+/// The one configuration that is meant, its id, and what is wrong with it.
+pub(super) fn configuration(
     state: &AppState,
     id: Option<String>,
     inline: Option<Value>,

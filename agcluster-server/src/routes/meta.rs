@@ -1,5 +1,8 @@
 //! What the server is and whether it can work.
 
+use std::time::Duration;
+
+use agcluster_core::session::Progress;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,6 +10,9 @@ use serde_json::{Value, json};
 
 use crate::readiness::Health;
 use crate::{AppState, Problem};
+
+/// How long the store may take to answer.
+const STORE: Duration = Duration::from_secs(2);
 
 /// `GET /`
 pub(crate) async fn root() -> Json<Value> {
@@ -22,16 +28,38 @@ pub(crate) async fn health(State(state): State<AppState>) -> Json<Value> {
     Json(json!({ "status": "healthy", "agent_image": state.defaults.image }))
 }
 
-/// `GET /ready`: a launch would work now. Asks the default providers in their order until one answers.
+/// `GET /ready`: a launch would work now. Asks the store, and the default providers in their order until one answers.
 pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    store_works(&state).await?;
+    let Progress { found, settled } = *state.sessions.progress().borrow();
     let mut details = Vec::new();
     for (name, provider) in state.sessions.providers().select::<&str>(&[])?.iter() {
         match state.readiness.of(name, provider.as_ref()).await {
             Health::Healthy { probe } => {
-                return Ok(Json(json!({ "status": "ready", "provider": name, "probe": probe })));
+                let adoption = json!({ "found": found, "settled": settled });
+                let ready =
+                    json!({ "status": "ready", "provider": name, "probe": probe, "adoption": adoption });
+                return Ok(Json(ready));
             }
             Health::Unhealthy { detail, .. } => details.push(detail),
         }
     }
     Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", details.join("; ")).retry_after(5))
+}
+
+/// Whether what is begun now could be written down.
+async fn store_works(state: &AppState) -> Result<(), Problem> {
+    let journal = state.sessions.journal();
+    let trouble = journal.trouble().borrow().clone();
+    let why = match trouble {
+        Some(why) => Some(why),
+        None => match tokio::time::timeout(STORE, journal.store().meta("cluster")).await {
+            Ok(answer) => answer.err().map(|error| error.to_string()),
+            Err(_) => Some(format!("it did not answer in {} s", STORE.as_secs())),
+        },
+    };
+    why.map_or(Ok(()), |why| {
+        let detail = format!("the database does not work: {why}");
+        Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", detail).retry_after(5))
+    })
 }

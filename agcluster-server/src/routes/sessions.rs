@@ -19,6 +19,10 @@ pub(crate) fn render(info: &SessionInfo) -> Value {
         "status": info.state.status.as_str(),
         "reason": info.state.status.reason(),
         "turn": info.state.turn,
+        "queued": info.queued,
+        "attached": info.attached,
+        "credentials_required": info.credentials_required,
+        "conversation": info.state.conversation,
         "generation": info.state.generation,
         "agent": info.agent,
         "created_at": info.created_at,
@@ -30,8 +34,8 @@ pub(crate) fn render(info: &SessionInfo) -> Value {
 }
 
 /// `GET /api/agents/sessions`: the caller's.
-pub(crate) async fn list(State(state): State<AppState>, Caller(owner): Caller) -> Json<Value> {
-    let own = state.sessions.list().into_iter().filter(|session| session.owner() == owner);
+pub(crate) async fn list(State(state): State<AppState>, caller: Caller) -> Json<Value> {
+    let own = state.sessions.list().into_iter().filter(|session| session.owner() == caller.owner);
     let sessions: Vec<Value> = own.map(|session| render(&session.info())).collect();
     Json(json!({ "total": sessions.len(), "sessions": sessions }))
 }

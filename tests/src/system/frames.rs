@@ -8,7 +8,7 @@ use serde_json::Value;
 /// One frame.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// Its id.
+    /// Its id, when with it the client has the whole event.
     pub id: Option<u64>,
     /// Its data; `[DONE]` as a string.
     pub data: Value,
@@ -42,7 +42,7 @@ impl Chat {
         let frames = sseer::EventStream::new(response.bytes_stream()).map(move |event| {
             let event = event.map_err(|error| anyhow::anyhow!("the stream broke: {error}"))?;
             // An event without an id of its own repeats the one before.
-            let id = (*event.id != *last_id).then(|| event.id.parse()).transpose()?;
+            let id = (*event.id != *last_id).then(|| event.id.parse().ok()).flatten();
             last_id = event.id.to_string();
             let data =
                 if &*event.data == "[DONE]" { "[DONE]".into() } else { serde_json::from_str(&event.data)? };

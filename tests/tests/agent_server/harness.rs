@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use agcluster_protocol::{Configured, Event, EventBody, Outcome, Problem, TurnId};
+use agcluster_protocol::{
+    Accepted, Configured, Event, EventBody, Liveness, Outcome, Problem, PromptId, TurnId,
+};
 use agcluster_tests::model_api::{ModelApi, Options};
 use agcluster_tests::system::needed;
 use anyhow::{Context, bail, ensure};
@@ -119,15 +121,95 @@ impl Agent {
         options: Value,
         resume: Option<&str>,
     ) -> anyhow::Result<Configured> {
-        let mut all =
+        self.configure_as(json!({
+            "options": options,
+            "model_access": {"base_url": base_url, "api_key": self.key},
+            "resume": resume,
+        }))
+        .await
+    }
+
+    /// Configures it for Claude with whatever fields; `options` are merged into those that every test has.
+    pub(crate) async fn configure_as(&self, fields: Value) -> anyhow::Result<Configured> {
+        let mut options =
             json!({"model": "claude-sonnet-4-5", "allowed_tools": ["Bash", "Read", "Write", "Edit"]});
-        if let (Some(all), Value::Object(options)) = (all.as_object_mut(), options) {
-            all.extend(options);
+        let access = json!({"base_url": self.model.url_for("127.0.0.1"), "api_key": self.key});
+        let mut all = json!({"session": "s", "generation": 1, "driver": "claude", "model_access": access});
+        if let (Some(all), Some(options), Value::Object(mut fields)) =
+            (all.as_object_mut(), options.as_object_mut(), fields)
+        {
+            if let Some(Value::Object(more)) = fields.remove("options") {
+                options.extend(more);
+            }
+            all.extend(fields);
         }
-        let access = json!({"base_url": base_url, "api_key": self.key});
-        let configure = json!({"session": "s", "generation": 1, "driver": "claude", "options": all,
-            "model_access": access, "resume": resume});
-        answer(self.post("/configure").json(&configure).send().await?).await
+        all["options"] = options;
+        answer(self.post("/configure").json(&all).send().await?).await
+    }
+
+    pub(crate) async fn liveness(&self) -> anyhow::Result<Liveness> {
+        let request = self.client.get(format!("{}/liveness", self.base)).bearer_auth(TOKEN);
+        answer(request.send().await?).await
+    }
+
+    /// Asks again and again until it is as wanted.
+    pub(crate) async fn live(
+        &self,
+        what: &str,
+        wanted: impl Fn(&Liveness) -> bool,
+    ) -> anyhow::Result<Liveness> {
+        soon(what, async {
+            loop {
+                let liveness = self.liveness().await?;
+                if wanted(&liveness) {
+                    return Ok(liveness);
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await?
+    }
+
+    pub(crate) async fn restart_program(&self) -> anyhow::Result<Configured> {
+        answer(self.post("/restart-program").json(&json!({"generation": 1})).send().await?).await
+    }
+
+    pub(crate) async fn acknowledge(&self, seq: u64) -> anyhow::Result<()> {
+        done(self.post("/ack").json(&json!({"generation": 1, "seq": seq})).send().await?).await
+    }
+
+    /// Adds a prompt to the turn that runs.
+    pub(crate) async fn steer(&self, id: PromptId, text: &str) -> anyhow::Result<Accepted> {
+        let turn = self.liveness().await?.turn.context("no turn runs")?.id;
+        let steer =
+            json!({"id": id, "turn": turn, "generation": 1, "prompt": [{"type": "text", "text": text}]});
+        answer(self.post("/steer").json(&steer).send().await?).await
+    }
+
+    /// Every event after a cursor, live ones too.
+    pub(crate) async fn events(&self, after: u64) -> anyhow::Result<Turn> {
+        let request = self.client.get(format!("{}/events?after={after}", self.base)).bearer_auth(TOKEN);
+        Turn::of(request.send().await?).await
+    }
+
+    /// Every event there is now.
+    pub(crate) async fn all_events(&self) -> anyhow::Result<Vec<Event>> {
+        let newest = self.liveness().await?.events.newest;
+        let mut stream = self.events(0).await?;
+        soon("all events", async {
+            let mut events = Vec::new();
+            while events.len() < newest as usize {
+                events.push(stream.next().await?.context("the stream ended")?);
+            }
+            Ok(events)
+        })
+        .await?
+    }
+
+    /// Whether a word was in what the model was last asked.
+    pub(crate) fn remembers(&self, word: &str) -> bool {
+        let last = self.model.requests().into_iter().rev().find(|request| request.is_messages());
+        last.is_some_and(|request| request.json().to_string().contains(word))
     }
 
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {

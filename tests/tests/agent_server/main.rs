@@ -8,5 +8,8 @@ mod binary;
 mod crash;
 mod harness;
 mod key;
+mod lasting;
+mod restoring;
+mod steering;
 mod talking;
 mod tools;

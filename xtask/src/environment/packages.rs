@@ -40,15 +40,20 @@ pub(crate) fn require(packages: &[Package]) -> Result<()> {
         .filter(|package| command::find(package.program).is_none())
         .map(|package| package.package)
         .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
+}
+
+/// Installs packages.
+///
+/// # Errors
+/// Says what to install when this may not install it, or when the installation fails.
+pub(super) fn install(missing: &[&str]) -> Result<()> {
     if !may_install() {
-        bail!("{}", advice(&missing));
+        bail!("{}", advice(missing));
     }
     announce(&format!("Installing {}", missing.join(", ")));
     command::run(apt().arg("update"))?;
-    command::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(&missing))
+    command::run(apt().args(["install", "--yes", "--no-install-recommends"]).args(missing))
 }
 
 fn advice(missing: &[&str]) -> String {

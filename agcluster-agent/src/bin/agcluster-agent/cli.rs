@@ -59,6 +59,10 @@ pub(crate) struct Cli {
     #[arg(long, env = "AGCLUSTER_REPLAY_DIRECTORY", value_name = "PATH")]
     replay_directory: Option<PathBuf>,
 
+    /// Bytes of events that are kept until they are acknowledged; beyond it the agent waits [default: 1 GiB].
+    #[arg(long, env = "AGCLUSTER_REPLAY_UNACKNOWLEDGED", value_name = "BYTES")]
+    replay_unacknowledged: Option<u64>,
+
     /// What to log to standard error: `error`, `warn`, `info`, `debug`, `trace`, or a filter by module.
     #[arg(long, env = "AGCLUSTER_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
@@ -103,6 +107,9 @@ impl Cli {
         config.own_process = true;
         config.programs.claude.clone_from(&self.claude);
         config.replay.directory.clone_from(&self.replay_directory);
+        if let Some(bytes) = self.replay_unacknowledged {
+            config.replay.unacknowledged_bytes = bytes;
+        }
         Ok(config)
     }
 

@@ -4,13 +4,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use rustix::fs::{Gid, OFlags, Uid, fchown};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::driver::DriverError;
+use crate::program::ProcessTree;
 use crate::{AgentUser, ServerConfig};
 
 /// Where images keep the agent's home.
@@ -67,6 +67,7 @@ impl Home {
 /// The working directory of a configuration, which is made if it does not exist.
 pub(super) async fn working_directory(
     config: &ServerConfig,
+    tree: &ProcessTree,
     wanted: Option<&str>,
 ) -> Result<PathBuf, DriverError> {
     // A relative path is one below the workspace.
@@ -83,7 +84,7 @@ pub(super) async fn working_directory(
         return Ok(path);
     }
     // As the agent's user: what lies below the workspace is the agent's, and may be links that lead anywhere.
-    make_as(&path, config.agent_user).await.map_err(|error| failed(&path, error))?;
+    make_as(tree, &path, config.agent_user).await.map_err(|error| failed(&path, error))?;
     Ok(path)
 }
 
@@ -99,20 +100,11 @@ fn make(path: &Path, user: Option<AgentUser>) -> io::Result<()> {
     }
 }
 
-async fn make_as(path: &Path, user: Option<AgentUser>) -> io::Result<()> {
+async fn make_as(tree: &ProcessTree, path: &Path, user: Option<AgentUser>) -> io::Result<()> {
     let Some(user) = user else { return DirBuilder::new().recursive(true).create(path) };
-    let made = Command::new("mkdir")
-        .arg("-p")
-        .arg("--")
-        .arg(path)
-        .uid(user.uid)
-        .gid(user.gid)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .await?;
+    let mut mkdir = Command::new("mkdir");
+    mkdir.args(["-p", "--"]).arg(path).uid(user.uid).gid(user.gid).current_dir("/");
+    let made = tree.run(&mut mkdir, &[]).await?;
     if made.success() { Ok(()) } else { Err(io::Error::other("the agent's user may not make it")) }
 }
 

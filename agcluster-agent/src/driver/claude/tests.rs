@@ -7,6 +7,7 @@ mod lossless;
 mod robust;
 mod running;
 mod starting;
+mod steering;
 
 use std::collections::HashMap;
 use std::fs;

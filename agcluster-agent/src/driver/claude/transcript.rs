@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use agcluster_protocol::TranscriptFile;
-use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use crate::AgentUser;
 use crate::driver::DriverError;
+use crate::program::ProcessTree;
 
 /// Writes its input to the file `$1`, and makes the directories above it.
 const WRITE: &str = r#"umask 077 && mkdir -p -- "$(dirname -- "$1")" && cat > "$1""#;
@@ -18,12 +17,13 @@ const WRITE: &str = r#"umask 077 && mkdir -p -- "$(dirname -- "$1")" && cat > "$
 /// Writes files below the program's home, in place of what is there. As the agent's user: what is in the home is the
 /// agent's, and may be links that lead anywhere.
 pub(super) async fn restore(
+    tree: &ProcessTree,
     home: &Path,
     user: Option<AgentUser>,
     transcript: Vec<TranscriptFile>,
 ) -> Result<(), DriverError> {
     for (path, lines) in files(transcript)? {
-        write(home, user, &path, &lines).await.map_err(|error| {
+        write(tree, home, user, &path, &lines).await.map_err(|error| {
             DriverError::StartFailed(format!(
                 "the conversation cannot be restored in the home of the agent program: {error}"
             ))
@@ -46,29 +46,19 @@ fn files(transcript: Vec<TranscriptFile>) -> Result<BTreeMap<PathBuf, Vec<u8>>, 
     Ok(files)
 }
 
-async fn write(home: &Path, user: Option<AgentUser>, path: &Path, lines: &[u8]) -> io::Result<()> {
+async fn write(
+    tree: &ProcessTree,
+    home: &Path,
+    user: Option<AgentUser>,
+    path: &Path,
+    lines: &[u8],
+) -> io::Result<()> {
     let mut command = Command::new("sh");
-    command
-        .args(["-c", WRITE, "sh"])
-        .arg(home.join(path))
-        .current_dir("/")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
+    command.args(["-c", WRITE, "sh"]).arg(home.join(path)).current_dir("/");
     if let Some(user) = user {
         command.uid(user.uid).gid(user.gid);
     }
-    let mut writer = command.spawn()?;
-    let mut input = writer.stdin.take().ok_or_else(|| io::Error::other("the writer takes no input"))?;
-    let written = async {
-        input.write_all(lines).await?;
-        input.shutdown().await
-    };
-    let written = written.await;
-    drop(input);
-    let ended = writer.wait().await?;
-    written?;
+    let ended = tree.run(&mut command, lines).await?;
     if ended.success() { Ok(()) } else { Err(io::Error::other("the agent's user may not write it")) }
 }
 
@@ -87,7 +77,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let parts = vec![file(".a/b c/d.jsonl", &[1, 2]), file("-e", &[9]), file(".a/b c/d.jsonl", &[3])];
         for _ in 0..2 {
-            restore(home.path(), None, parts.clone()).await.unwrap();
+            restore(&ProcessTree::new(false), home.path(), None, parts.clone()).await.unwrap();
             let read = |path| std::fs::read_to_string(home.path().join(path)).unwrap();
             assert_eq!((read(".a/b c/d.jsonl").as_str(), read("-e").as_str()), ("1\n2\n3\n", "9\n"));
         }
@@ -100,7 +90,7 @@ mod tests {
         std::fs::create_dir(&home).unwrap();
         let absolute = folder.path().join("x").to_string_lossy().into_owned();
         for path in ["../x", &absolute, "a/../../x", ""] {
-            let refused = restore(&home, None, vec![file(path, &[1])]).await;
+            let refused = restore(&ProcessTree::new(false), &home, None, vec![file(path, &[1])]).await;
             assert!(matches!(refused, Err(DriverError::Invalid(_))), "{path}");
         }
         assert!(!folder.path().join("x").exists());
@@ -110,7 +100,8 @@ mod tests {
     async fn a_home_that_cannot_be_written_to_is_said() {
         let home = tempfile::tempdir().unwrap();
         std::fs::write(home.path().join("file"), "").unwrap();
-        let failed = restore(home.path(), None, vec![file("file/below", &[1])]).await;
+        let failed =
+            restore(&ProcessTree::new(false), home.path(), None, vec![file("file/below", &[1])]).await;
         assert!(matches!(failed, Err(DriverError::StartFailed(_))), "{failed:?}");
     }
 }

@@ -31,6 +31,9 @@ pub(super) struct Player<'a> {
     turn: TurnId,
     answers: mpsc::Receiver<GivenAnswer>,
     added: mpsc::Receiver<Vec<Step>>,
+    /// Prompts that were added and taken up, and those that were waited for.
+    taken_up: u32,
+    listened: u32,
     /// What is still to be played, in order.
     steps: VecDeque<Step>,
     /// Ids that have been given out.
@@ -53,6 +56,8 @@ impl<'a> Player<'a> {
             turn,
             answers,
             added,
+            taken_up: 0,
+            listened: 0,
             steps: VecDeque::new(),
             ids: 0,
             parent: None,
@@ -63,9 +68,12 @@ impl<'a> Player<'a> {
     pub(super) async fn play(mut self, steps: Vec<Step>) -> Played {
         self.steps = steps.into();
         loop {
-            while let Ok(added) = self.added.try_recv() {
-                self.next(added);
+            let mut added = Vec::new();
+            while let Ok(steps) = self.added.try_recv() {
+                self.taken_up += 1;
+                added.extend(steps);
             }
+            self.next(added);
             let Some(step) = self.steps.pop_front() else { break };
             self.recorder.room().await;
             if let Some(played) = self.step(step).await {
@@ -142,7 +150,11 @@ impl<'a> Player<'a> {
             }
             Step::Clear => self.agent.conversation().clear(self.recorder, self.turn),
             Step::Listen => {
-                if let Some(added) = self.added.recv().await {
+                self.listened += 1;
+                if self.taken_up < self.listened
+                    && let Some(added) = self.added.recv().await
+                {
+                    self.taken_up += 1;
                     self.next(added);
                 }
             }

@@ -1,7 +1,9 @@
+mod lasting;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agcluster_protocol::{Answer, Decision, DriverKind, Event, Scope};
+use agcluster_protocol::{Answer, Decision, DriverKind, Event, Scope, TranscriptFile};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +17,20 @@ struct Agent {
     log: Arc<EventLog>,
     orders: mpsc::Sender<Order>,
     ended: tokio::task::JoinHandle<()>,
+    vitals: Arc<Vitals>,
 }
 
 impl Agent {
     fn start() -> Self {
-        let log = Arc::new(EventLog::new(ReplayLimits::default()));
+        Self::resume(None, Vec::new())
+    }
+
+    fn resume(resume: Option<String>, transcript: Vec<TranscriptFile>) -> Self {
+        Self::with(ReplayLimits::default(), resume, transcript)
+    }
+
+    fn with(limits: ReplayLimits, resume: Option<String>, transcript: Vec<TranscriptFile>) -> Self {
+        let log = Arc::new(EventLog::new(limits));
         let recorder = Recorder::new(log.clone(), 1);
         let configure = Configure {
             session: "s".to_owned(),
@@ -27,15 +38,15 @@ impl Agent {
             driver: DriverKind::Scripted,
             options: Default::default(),
             model_access: None,
-            resume: None,
-            transcript: Vec::new(),
+            resume,
+            transcript,
             acknowledges: false,
         };
         let config = Arc::new(ServerConfig::new(TokenDigest::of("t")));
         let ready = start(&config, configure, recorder.clone()).unwrap();
         let (orders, taken) = mpsc::channel(16);
         let ended = tokio::spawn(ready.driver.run(Orders::new(taken, CancellationToken::new())));
-        Self { recorder, log, orders, ended }
+        Self { recorder, log, orders, ended, vitals: ready.vitals }
     }
 
     async fn prompt(&self, text: &str) -> (TurnId, Follower) {

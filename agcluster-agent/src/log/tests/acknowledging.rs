@@ -110,6 +110,8 @@ async fn a_disk_that_has_room_again_is_used_again() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn whatever_is_said_and_acknowledged_nothing_unacknowledged_is_gone(
         steps in prop::collection::vec((0..600_usize, prop::option::weighted(0.2, 0.0..1.0_f64)), 1..60),

@@ -9,7 +9,7 @@ use crate::session::SessionId;
 use crate::store::{Result, Retention};
 
 /// The most events that one transaction drops, so that it holds up nobody for long.
-const AT_ONCE: i64 = 2_000;
+const AT_ONCE: u64 = 2_000;
 
 const OLDEST: &str =
     "SELECT seq, at, LENGTH(body) FROM events WHERE session = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
@@ -28,12 +28,15 @@ impl<D: Driver> Inner<D> {
             return Ok(0);
         }
         let mut dropped = 0;
+        // One first: where only age counts, most sessions have nothing that is old enough.
+        let mut limit = 1;
         loop {
-            let some = self.trim_some(session, retention, oldest).await?;
+            let some = self.trim_some(session, retention, oldest, limit).await?;
             dropped += some;
-            if some < AT_ONCE.unsigned_abs() {
+            if some < limit {
                 return Ok(dropped);
             }
+            limit = AT_ONCE;
         }
     }
 
@@ -42,6 +45,7 @@ impl<D: Driver> Inner<D> {
         session: &SessionId,
         retention: &Retention,
         oldest: Option<Timestamp>,
+        limit: u64,
     ) -> Result<u64> {
         let mut writing = self.writing().await?;
         let Some(mut head) = writing.heads(|heads| Ok(heads.get(session).copied()))? else {
@@ -49,7 +53,7 @@ impl<D: Driver> Inner<D> {
             return Ok(0);
         };
         let connection = writing.connection()?;
-        let args = [Arg::Int(head.key), Arg::Int(int(head.earliest)?), Arg::Int(AT_ONCE)];
+        let args = [Arg::Int(head.key), Arg::Int(int(head.earliest)?), Arg::Int(int(limit)?)];
         let rows = connection.fetch(OLDEST, &args).await?;
         let mut dropped = 0;
         for row in &rows {

@@ -64,3 +64,12 @@ fn both_spellings_of_the_session_count() {
         assert_eq!(request.session_id.as_deref(), Some("conv-1"));
     }
 }
+
+#[test]
+fn a_message_waits_or_steers_but_not_both() {
+    let read = |body: serde_json::Value| when_busy(&serde_json::from_value(body).unwrap());
+    assert_eq!(read(json!({})).unwrap(), WhenBusy::Refuse);
+    assert_eq!(read(json!({ "queue": true })).unwrap(), WhenBusy::Queue);
+    assert_eq!(read(json!({ "steer": true, "queue": false })).unwrap(), WhenBusy::Steer);
+    assert_eq!(read(json!({ "steer": true, "queue": true })).unwrap_err().code, "queue_and_steer");
+}

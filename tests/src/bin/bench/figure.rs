@@ -56,8 +56,15 @@ pub(crate) struct Figure {
     samples: Samples,
     floor: Option<Floor>,
     verdict: Verdict,
-    /// The most that the verdict may come to, in base units.
-    target: Option<f64>,
+    /// What the verdict is held against, in base units.
+    target: Option<Target>,
+}
+
+/// A bound.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Target {
+    AtMost(f64),
+    AtLeast(f64),
 }
 
 impl Figure {
@@ -105,7 +112,13 @@ impl Figure {
 
     /// What counts may be this much at the most, in base units.
     pub(crate) fn at_most(mut self, target: f64) -> Self {
-        self.target = Some(target);
+        self.target = Some(Target::AtMost(target));
+        self
+    }
+
+    /// What counts must be this much at the least, in base units.
+    pub(crate) fn at_least(mut self, target: f64) -> Self {
+        self.target = Some(Target::AtLeast(target));
         self
     }
 
@@ -122,7 +135,10 @@ impl Figure {
 
     /// Whether the target is met; `None` without one.
     pub(crate) fn is_met(&self) -> Option<bool> {
-        self.target.map(|target| self.value() <= target)
+        self.target.map(|target| match target {
+            Target::AtMost(most) => self.value() <= most,
+            Target::AtLeast(least) => self.value() >= least,
+        })
     }
 
     /// What counts, in base units.
@@ -197,7 +213,10 @@ impl Figure {
             _ => self.unit,
         };
         let met = if self.is_met() == Some(true) { "met" } else { "**missed**" };
-        format!("≤ {}: {met}", unit.show(target))
+        match target {
+            Target::AtMost(most) => format!("≤ {}: {met}", unit.show(most)),
+            Target::AtLeast(least) => format!("≥ {}: {met}", unit.show(least)),
+        }
     }
 
     /// Everything, in base units.
@@ -216,7 +235,7 @@ impl Figure {
                 "p99": floor.samples.percentile(99),
             })),
             "value": self.value(),
-            "target": self.target,
+            "target": self.target.map(|(Target::AtMost(bound) | Target::AtLeast(bound))| bound),
             "met": self.is_met(),
         })
     }
@@ -248,6 +267,13 @@ mod tests {
             .each_of(200, Unit::Kibibytes)
             .at_most(64.0 * 1024.0);
         assert_eq!(figure.columns()[7..], ["+30.0 KiB", "≤ 64.0 KiB: met"]);
+    }
+
+    #[test]
+    fn a_rate_is_held_against_the_least_that_it_must_be() {
+        let figure = Figure::new("append", Unit::PerSecond, samples(&[30e3])).at_least(20e3);
+        assert_eq!(figure.columns()[8], "≥ 20000/s: met");
+        assert_eq!(figure.at_least(40e3).is_met(), Some(false));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The benchmark: every figure beside its floor from the same run. `cargo xtask bench` prepares what it needs and runs it.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool talks on its terminal")]
 
+mod append;
 mod bare;
 mod bare_agents;
 mod direct;
@@ -75,6 +76,7 @@ async fn run(options: &Options) -> Result<()> {
             Part::Restart => unless(&stop, restart::measure(options)).await?,
             Part::Streams => unless(&stop, streams::measure(options)).await?,
             Part::Idle => unless(&stop, idle::measure(options)).await?,
+            Part::Append => append::measure(options, &stop).await?,
         });
     }
     report::check(&figures)?;

@@ -97,6 +97,8 @@ pub(crate) enum Part {
     Streams,
     /// The memory of very many idle sessions
     Idle,
+    /// Events that are kept, on SQLite and on PostgreSQL
+    Append,
 }
 
 /// What agents run in.

@@ -1,0 +1,133 @@
+//! Turns by their names: read again from any point, looked up, ended.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use agcluster_protocol::{TurnEnd, TurnId};
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+use super::{Result, Session, SessionError, SessionId};
+use crate::journal::{self, Journal, JournalError, Record};
+use crate::store::TurnRecord;
+
+/// The most records that one read takes into memory.
+const PAGE: usize = 256;
+/// How long a cancellation waits for a turn that is just being started.
+const CHANGING: Duration = Duration::from_secs(5);
+
+impl Session {
+    /// The records of a turn after a cursor; all of them when there is none. They end with the terminal event. Of a turn
+    /// that has ended, nothing is given after that, and the answer ends in any case.
+    ///
+    /// # Errors
+    /// [`SessionError::Journal`] for a cursor that is too old or from the future.
+    pub async fn resume(
+        &self,
+        turn: &TurnRecord,
+        after: Option<u64>,
+    ) -> Result<BoxStream<'static, journal::Result<Arc<Record>>>> {
+        let after = after.unwrap_or(turn.after).max(turn.after);
+        if turn.state.is_open() {
+            return Ok(self.follow(turn.id, after).await?.boxed());
+        }
+        // Its end was written down together with its terminal event, so that is not behind the head.
+        let head = self.head().await?;
+        let page = self.read(after, PAGE).await?.into();
+        let (journal, session) = (self.journal.clone(), self.id.clone());
+        let past = Past { journal, session, turn: turn.id, after, head, page, over: false };
+        Ok(futures::stream::unfold(past, |mut past| async move { Some((past.next().await?, past)) }).boxed())
+    }
+
+    /// The terminal event of a turn that has ended; nothing while it has not, and when the event is no longer kept.
+    ///
+    /// # Errors
+    /// [`SessionError::Journal`] when the store does not work.
+    pub async fn end_of(&self, turn: &TurnRecord) -> Result<Option<TurnEnd>> {
+        if turn.state.is_open() {
+            return Ok(None);
+        }
+        let mut records = match self.resume(turn, None).await {
+            Err(SessionError::Journal(JournalError::CursorExpired { earliest })) => {
+                self.resume(turn, Some(earliest.saturating_sub(1))).await?
+            }
+            other => other?,
+        };
+        while let Some(record) = records.next().await {
+            match record {
+                Ok(record) => {
+                    if let agcluster_protocol::EventBody::TurnEnded(end) = &record.event.body {
+                        return Ok(Some(end.clone()));
+                    }
+                }
+                Err(JournalError::CursorExpired { .. }) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends a turn: one that waits is taken back, one that runs is interrupted. Its terminal event follows in the journal.
+    ///
+    /// # Errors
+    /// [`SessionError::TurnEnded`] when it is over.
+    pub async fn cancel(&self, turn: TurnId) -> Result<()> {
+        self.touch();
+        if self.unqueue(turn).await? {
+            return Ok(());
+        }
+        // It may be on its way from the queue to its place.
+        let _ = tokio::time::timeout(CHANGING, self.changing.lock()).await;
+        if self.state.borrow().turn != Some(turn) {
+            return Err(SessionError::TurnEnded(turn));
+        }
+        match self.interrupt().await {
+            Err(SessionError::Idle) if self.state.borrow().turn != Some(turn) => {
+                Err(SessionError::TurnEnded(turn))
+            }
+            other => other.map(drop),
+        }
+    }
+}
+
+/// Reads a turn that has ended.
+struct Past {
+    journal: Journal,
+    session: SessionId,
+    turn: TurnId,
+    after: u64,
+    head: u64,
+    page: VecDeque<Arc<Record>>,
+    over: bool,
+}
+
+impl Past {
+    async fn next(&mut self) -> Option<journal::Result<Arc<Record>>> {
+        while !self.over {
+            let Some(record) = self.page.pop_front() else {
+                if self.after >= self.head {
+                    return None;
+                }
+                match self.journal.read(&self.session, self.after, PAGE).await {
+                    Ok(page) => self.page = page.into(),
+                    Err(error) => {
+                        self.over = true;
+                        return Some(Err(error));
+                    }
+                }
+                continue;
+            };
+            self.after = record.seq();
+            self.over = self.after >= self.head;
+            if record.event.turn == Some(self.turn) {
+                self.over |= record.event.is_terminal();
+                return Some(Ok(record));
+            }
+            if record.event.turn.is_none() {
+                return Some(Ok(record));
+            }
+        }
+        None
+    }
+}

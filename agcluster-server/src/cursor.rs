@@ -1,0 +1,118 @@
+//! Where a stream goes on: behind the last frame that a client has.
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use serde::Deserialize;
+
+use crate::Problem;
+use crate::extract::Query;
+
+/// The last frame that a client has, as `Last-Event-ID` or `after` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    /// The last event that it has whole.
+    pub(crate) after: u64,
+    /// How many frames it has of the event behind that.
+    pub(crate) parts: u8,
+}
+
+impl Cursor {
+    /// Reads the id of a frame: `7`, or `7.1`.
+    fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if !text.starts_with(|first: char| first.is_ascii_digit()) {
+            return None;
+        }
+        match text.split_once('.') {
+            None => Some(Self { after: number(text)?, parts: 0 }),
+            Some((seq, part)) => {
+                let parts = u8::try_from(number(part)?).ok().filter(|part| *part > 0)?;
+                Some(Self { after: number(seq)?.checked_sub(1)?, parts })
+            }
+        }
+    }
+
+    /// `Last-Event-ID`.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
+        let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+        let cursor = value.to_str().ok().and_then(Self::parse);
+        cursor.map(Some).ok_or_else(|| malformed("Last-Event-ID"))
+    }
+}
+
+/// Only digits: a sign is no part of an id.
+fn number(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn malformed(name: &str) -> Problem {
+    Problem::bad_request("invalid_cursor", format!("{name} must be the id of an event of this stream"))
+}
+
+/// The cursor of a request for a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Resume(pub(crate) Option<Cursor>);
+
+impl Resume {
+    /// The cursor of a stream whose frames are whole events.
+    pub(crate) fn after(self) -> Result<Option<u64>, Problem> {
+        match self.0 {
+            Some(Cursor { parts: 1.., .. }) => Err(malformed("the cursor")),
+            other => Ok(other.map(|cursor| cursor.after)),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct After {
+    after: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Resume {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // A client that reconnects by itself sends the header; the URL still has the cursor it began with.
+        if let Some(cursor) = Cursor::from_headers(&parts.headers)? {
+            return Ok(Self(Some(cursor)));
+        }
+        let Query(After { after }) = Query::from_request_parts(parts, state).await?;
+        match after {
+            None => Ok(Self(None)),
+            Some(text) => {
+                Cursor::parse(&text).map(|cursor| Self(Some(cursor))).ok_or_else(|| malformed("after"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_the_id_of_a_frame() {
+        assert_eq!(Cursor::parse("0"), Some(Cursor { after: 0, parts: 0 }));
+        assert_eq!(Cursor::parse(" 17 "), Some(Cursor { after: 17, parts: 0 }));
+        assert_eq!(Cursor::parse("17.2"), Some(Cursor { after: 16, parts: 2 }));
+        assert_eq!(Cursor::parse(&u64::MAX.to_string()).map(|cursor| cursor.after), Some(u64::MAX));
+        for bad in [
+            "",
+            "x",
+            "-1",
+            "+1",
+            "1.",
+            ".1",
+            "1.0",
+            "0.1",
+            "1.1.1",
+            "1.256",
+            "1.+1",
+            "1e3",
+            "99999999999999999999",
+        ] {
+            assert_eq!(Cursor::parse(bad), None, "{bad:?}");
+        }
+    }
+}

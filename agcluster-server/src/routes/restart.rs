@@ -1,0 +1,55 @@
+//! A new container for a session, on the same workspace.
+
+use agcluster_core::config::{LaunchOptions, McpEnv};
+use agcluster_core::session::{Session, SessionError};
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::sessions;
+use crate::auth::Caller;
+use crate::extract::{MaybeJson, Path};
+use crate::{AppState, Problem};
+
+/// The body of `POST /api/agents/sessions/{id}/restart`.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct RestartRequest {
+    /// Credentials of MCP servers, as at the launch: they are kept nowhere, so a server that was restarted has none.
+    mcp_env: Option<McpEnv>,
+}
+
+/// `POST /api/agents/sessions/{id}/restart`: answers when the agent takes turns again, with its conversation.
+pub(crate) async fn restart(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    MaybeJson(request): MaybeJson<RestartRequest>,
+) -> Result<Json<Value>, Problem> {
+    let session = caller.session(&state, &id)?;
+    match &request.mcp_env {
+        Some(mcp_env) => {
+            session.bring_options(options(&state, &session, mcp_env)?.options);
+            session.restart().await?;
+        }
+        None => match session.restart().await {
+            Err(SessionError::CredentialsRequired(missing)) => {
+                // What the operator shares may be all that is missing. Nothing is left out unsaid.
+                let found = options(&state, &session, &McpEnv::new()).ok();
+                let Some(found) = found.filter(|found| found.warnings.is_empty()) else {
+                    return Err(SessionError::CredentialsRequired(missing).into());
+                };
+                session.bring_options(found.options);
+                session.restart().await?;
+            }
+            other => other?,
+        },
+    }
+    Ok(Json(sessions::render(&session.info())))
+}
+
+/// The session's configuration, which this server must have, with the credentials filled in.
+fn options(state: &AppState, session: &Session, mcp_env: &McpEnv) -> Result<LaunchOptions, Problem> {
+    let config = state.configs.get(&session.info().config_id)?;
+    Ok(config.to_options(mcp_env, &state.defaults.agent)?)
+}
