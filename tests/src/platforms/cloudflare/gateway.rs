@@ -19,12 +19,15 @@ use super::{containers, workerd};
 pub enum Runtime {
     /// Docker containers of the agent image.
     Docker,
-    /// Nothing but what `fake_runtime.js` says.
+    /// Nothing but what `fake_runtime.js` says: what a container does follows from its id.
     Fake,
+    /// The same under the scheduling policy `durable_object`: images can be chosen.
+    FakeSelectable,
 }
 
 /// Where the gateway's modules are.
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../agcluster-providers/src/cloudflare/worker/src");
+const SOURCES: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../agcluster-providers/src/cloudflare/worker/src");
 const FAKE: &str = include_str!("fake_runtime.js");
 /// As `wrangler.jsonc` has it.
 const COMPATIBILITY_DATE: &str = "2026-02-01";
@@ -172,9 +175,9 @@ fn write(folder: &Path, runtime: Runtime, key: &str, has_token: bool) -> anyhow:
     }
     let entry = match runtime {
         Runtime::Docker => "index.js",
-        Runtime::Fake => "fake_runtime.js",
+        Runtime::Fake | Runtime::FakeSelectable => "fake_runtime.js",
     };
-    if runtime == Runtime::Fake {
+    if runtime != Runtime::Docker {
         std::fs::write(folder.join(entry), FAKE)?;
         modules.push(entry.to_owned());
     }
@@ -196,7 +199,11 @@ fn capnp(folder: &Path, modules: &[String], runtime: Runtime, key: &str, has_tok
     let image = std::env::var("AGCLUSTER_TEST_IMAGE").unwrap_or_else(|_| "agcluster/agent:latest".to_owned());
     let container = match runtime {
         Runtime::Docker => format!(", container = (imageName = \"{image}\")"),
-        Runtime::Fake => String::new(),
+        Runtime::Fake | Runtime::FakeSelectable => String::new(),
+    };
+    let kind = match runtime {
+        Runtime::FakeSelectable => "(name = \"KIND\", text = \"chosen\"),",
+        Runtime::Fake | Runtime::Docker => "",
     };
     let token =
         if has_token { "(name = \"GATEWAY_TOKEN\", fromEnvironment = \"GATEWAY_TOKEN\")," } else { "" };
@@ -214,7 +221,7 @@ const gateway :Workerd.Worker = (
 {listed}  ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
-    {token}
+    {token}{kind}
     (name = "AGENT", durableObjectNamespace = "AgentContainer"),
     (name = "INDEX", durableObjectNamespace = "ContainerIndex"),
   ],
