@@ -114,8 +114,9 @@ impl World {
         let code = self.backing.ended(name).await;
         let exit =
             json!({ "exit_event": { "exit_code": code, "requested_stop": false, "oom_killed": false } });
-        if self.go(id, &["started"], "stopped", Some(exit)) {
+        if self.go(id, &["started"], "stopping", None) {
             self.remove_container(name).await;
+            self.go(id, &["stopping"], "stopped", Some(exit));
         }
     }
 
