@@ -62,6 +62,14 @@ impl Backing {
         }
     }
 
+    /// The address of a new machine on the private network. A container's is known once it runs.
+    pub(super) fn private_ip(&self, number: u64) -> String {
+        match self {
+            Self::Docker(_) => String::new(),
+            Self::Nothing => format!("fdaa:0:1:a7b:1::{number:x}"),
+        }
+    }
+
     /// Starts what runs in a machine, and says where it is.
     pub(super) async fn start(
         &self,
