@@ -34,7 +34,7 @@ async fn remove_all(provider: &dyn ContainerProvider, filter: &ListFilter) -> bo
 
 async fn bad_days(changes: Value, seeds: u64) {
     let platform = empty().await;
-    let mut launched = 0;
+    let (mut launched, mut adopted) = (0, 0);
     for seed in 0..seeds {
         let provider = patient(&platform, &changes, seed);
         platform.misbehave(seed, PERCENT);
@@ -43,7 +43,10 @@ async fn bad_days(changes: Value, seeds: u64) {
             launched += 1;
             assert_eq!(platform.machines().len(), 1, "seed {seed}");
             let again = provider.create(spec("s")).await;
-            assert!(again.is_err() || again.unwrap().id == container.id, "seed {seed}: it was made twice");
+            if let Ok(again) = again {
+                adopted += 1;
+                assert_eq!(again.id, container.id, "seed {seed}: it was made twice");
+            }
             let _ = provider.destroy(&container.id, DestroyOptions::default()).await;
         }
         let mut rounds = 0;
@@ -57,7 +60,8 @@ async fn bad_days(changes: Value, seeds: u64) {
     }
     let wrong = platform.requests().iter().filter(|request| matches!(request.status, 429 | 503)).count();
     assert!(wrong as u64 > seeds / 10, "hardly anything went wrong: {wrong}");
-    assert!(launched > seeds * 9 / 10, "only {launched} of {seeds} were launched");
+    assert!(launched * 100 >= seeds * 97, "only {launched} of {seeds} were launched");
+    assert!(adopted * 100 >= seeds * 95, "only {adopted} of {seeds} were taken over");
     platform.stop().await.unwrap();
 }
 
@@ -68,5 +72,5 @@ async fn machines_of_one_app_are_made_once_and_none_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn machines_with_apps_of_their_own_are_made_once_and_no_app_stays() {
-    bad_days(json!({"mode": "per_session", "organization": ORGANIZATION}), SEEDS).await;
+    bad_days(json!({"mode": "per_session", "organization": ORGANIZATION}), SEEDS / 2).await;
 }
