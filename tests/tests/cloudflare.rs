@@ -12,7 +12,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use agcluster_core::conformance::{Context, run_all};
+use agcluster_core::conformance::{Context, Outcome, run_all};
 use agcluster_tests::platforms::cloudflare::{CloudflarePlatform, agent_host};
 use agcluster_tests::system::{Chat, Frame, Provider, Session, System};
 use reqwest::StatusCode;
@@ -30,6 +30,18 @@ async fn the_behaviour_suite_passes() {
         let report = run_all(&context).await;
         println!("{report}");
         assert!(report.is_success(), "\n{report}\n{}", platform.log());
+        let outcome = |case| report.row(case).unwrap().verdict.clone().unwrap();
+        for case in ["start_is_as_claimed", "extend_is_as_claimed", "a_lifetime_is_told"] {
+            assert_eq!(outcome(case), Outcome::Passed, "{case}");
+        }
+        for case in [
+            "pause_is_as_claimed",
+            "logs_are_as_claimed",
+            "exec_is_as_claimed",
+            "an_image_is_used_or_refused",
+        ] {
+            assert_eq!(outcome(case), Outcome::NotClaimed, "{case}");
+        }
         assert_eq!(platform.left_behind().await.unwrap(), Vec::<String>::new());
         platform.stop().await.unwrap();
     })

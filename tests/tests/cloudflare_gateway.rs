@@ -375,6 +375,9 @@ async fn a_container_ends_at_its_time_though_nobody_asks() {
     assert_eq!(again.refusal(), (410, "not_running"));
     let late = caller.post("/v1/containers/ok-1/extend", json!({ "expires_at": at(60) })).await;
     assert_eq!(late.refusal(), (410, "not_running"));
+    let anew = caller.put("ok-1", json!({ "expires_at": at(600) })).await;
+    assert_eq!((anew.status, &anew.body["state"]), (200, &json!("running")), "{anew:?}");
+    assert_eq!(caller.get("/v1/containers/ok-1/proxy/3000/").await.status, 200);
 
     caller.put("ok-2", json!({ "expires_at": at(2) })).await;
     let far = caller.post("/v1/containers/ok-2/extend", json!({ "expires_at": at(600) })).await;

@@ -31,7 +31,8 @@ const SOURCES: &str =
 const FAKE: &str = include_str!("fake_runtime.js");
 /// As `wrangler.jsonc` has it.
 const COMPATIBILITY_DATE: &str = "2026-02-01";
-const SOCKET: &str = "/var/run/docker.sock";
+/// The engine, unless DOCKER_HOST names another socket.
+const SOCKET: &str = "unix:///var/run/docker.sock";
 /// How long `workerd` may take to listen.
 const LISTENS: Duration = Duration::from_secs(30);
 /// The most that is kept of its log.
@@ -197,6 +198,8 @@ fn capnp(folder: &Path, modules: &[String], runtime: Runtime, key: &str, has_tok
     });
     let objects = folder.join("objects");
     let image = std::env::var("AGCLUSTER_TEST_IMAGE").unwrap_or_else(|_| "agcluster/agent:latest".to_owned());
+    let socket = std::env::var("DOCKER_HOST").ok().filter(|host| host.starts_with("unix:"));
+    let socket = socket.as_deref().unwrap_or(SOCKET).replacen("unix://", "unix:", 1);
     let container = match runtime {
         Runtime::Docker => format!(", container = (imageName = \"{image}\")"),
         Runtime::Fake | Runtime::FakeSelectable => String::new(),
@@ -230,7 +233,7 @@ const gateway :Workerd.Worker = (
     (className = "ContainerIndex", uniqueKey = "{key}-index", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "objects"),
-  containerEngine = (localDocker = (socketPath = "unix:{SOCKET}")),
+  containerEngine = (localDocker = (socketPath = "{socket}")),
 );
 "#,
         objects.display()

@@ -6,7 +6,7 @@ import { GatewayError, answer, explain } from "./errors.js";
 import { featuresOf } from "./health.js";
 import { EXPECTED, PORT } from "./proxy.js";
 import { Knocker, isPlaced } from "./readiness.js";
-import { RecordStore, STATES, newRecord, sameLabels, view } from "./record.js";
+import { RecordStore, STATES, expiry, newRecord, sameLabels, view } from "./record.js";
 import { startOptions } from "./start_options.js";
 import { indexOf, outcome } from "./stubs.js";
 import { pause, within } from "./waiting.js";
@@ -168,8 +168,14 @@ export class AgentContainer extends DurableObject {
       if (this.container.running) await this.#kill();
       record = newRecord(id, order);
     }
+    record = this.#settle(record);
+    if (record.state === STATES.stopped || record.state === STATES.stopping) {
+      // It is started anew, so what is asked for now counts.
+      Object.assign(record, { order, expires_at: expiry(order) });
+      this.records.save(record);
+    }
     try {
-      return await this.#ensureStarted(this.#settle(record));
+      return await this.#ensureStarted(record);
     } catch (thrown) {
       await this.#forget(record);
       throw thrown;
