@@ -11,7 +11,7 @@ use super::{actions, empty, healthy, session, spec};
 
 const NOT_YET: &str = "deadline_exceeded: machine failed to reach desired state, started, currently created";
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn waiting_goes_on_in_slices() {
     let platform = empty().await;
     let provider = platform.provider().unwrap();
