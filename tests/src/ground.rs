@@ -50,6 +50,11 @@ impl Provider {
             Self::Cloudflare => "cloudflare",
         }
     }
+
+    /// Whether it is somebody else's machines.
+    pub fn is_cloud(self) -> bool {
+        matches!(self, Self::FlyMachines | Self::Vercel | Self::Cloudflare)
+    }
 }
 
 /// What a provider stands on. End it with [`end`](Self::end), which also looks for what may be left there.
@@ -134,20 +139,28 @@ impl Ground {
         }
     }
 
+    /// What is there now of clusters whose names begin like this; of a platform of this machine's own making, whatever is there.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub async fn left_behind(&self, clusters: &str) -> anyhow::Result<Vec<String>> {
+        match (self.provider, &self.cloud) {
+            (_, Some(cloud)) => cloud.left_behind().await,
+            (Provider::Docker, None) => leftovers::of_docker(clusters).await,
+            (Provider::Process, None) => leftovers::of_processes(&self.folder.path().join("state")),
+            (_, None) => {
+                let list = self.memory.list(ListFilter::default()).await?;
+                Ok(list.into_iter().map(|container| container.id.0).collect())
+            }
+        }
+    }
+
     /// Ends it.
     ///
     /// # Errors
     /// When something is left there of clusters whose names begin like this, or the platform was sent what it would refuse.
     pub async fn end(self, clusters: &str) -> anyhow::Result<()> {
-        let left = match (self.provider, &self.cloud) {
-            (_, Some(cloud)) => cloud.left_behind().await?,
-            (Provider::Docker, None) => leftovers::of_docker(clusters).await?,
-            (Provider::Process, None) => leftovers::of_processes(&self.folder.path().join("state"))?,
-            (_, None) => {
-                let list = self.memory.list(ListFilter::default()).await?;
-                list.into_iter().map(|container| container.id.0).collect()
-            }
-        };
+        let left = self.left_behind(clusters).await?;
         if let Some(cloud) = self.cloud {
             let violations = cloud.violations();
             cloud.stop().await?;

@@ -107,7 +107,9 @@ impl System {
             "--container-memory-limit=1g",
         ];
         if !arguments.iter().any(|argument| argument.starts_with("--container-provider")) {
-            all.extend(["--container-provider", provider.name()]);
+            // A cloud is there because it is configured, and is reached because a launch names it.
+            let default = if provider.is_cloud() { Provider::Memory } else { provider };
+            all.extend(["--container-provider", default.name()]);
         }
         all.extend_from_slice(arguments);
         let server = Server::bind(Settings::try_parse_from(all)?).await?;
@@ -150,9 +152,24 @@ impl System {
         self.folder.path().join("agents")
     }
 
-    /// A client that holds this key.
+    /// Breaks every stream between the server and agents that is open now, where a platform is in between.
+    pub fn cut_streams(&self) {
+        self.ground.cut_streams();
+    }
+
+    /// What there is now of its sessions on the platform, as that shows it.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub async fn left_behind(&self) -> anyhow::Result<Vec<String>> {
+        self.ground.left_behind(&self.cluster).await
+    }
+
+    /// A client that holds this key. On a cloud, its launches name the provider.
     pub fn api(&self, key: &str) -> Api {
-        Api::new(format!("http://{}", self.address), key)
+        let api = Api::new(format!("http://{}", self.address), key);
+        let provider = self.provider();
+        if provider.is_cloud() { api.on(provider.name()) } else { api }
     }
 
     /// Stops the server and the model API.

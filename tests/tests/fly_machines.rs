@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "fly_machines/bad_days.rs"]
+mod bad_days;
 #[path = "fly_machines/capacity.rs"]
 mod capacity;
 #[path = "fly_machines/lost.rs"]

@@ -79,7 +79,7 @@ async fn the_official_client_finds_everything_as_it_expects() {
         "prefix": 1,
         "after_stop": "ä\n",
         "resumed": [1, true, true],
-        "snapshot": ["created", "stopped"],
+        "snapshot": "created",
         "copied": "ä\n",
         "forked": ["ä\n", "infra"],
         "got": "official-2",

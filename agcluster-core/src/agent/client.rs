@@ -182,3 +182,32 @@ async fn refusal(operation: &'static str, status: StatusCode, body: transport::B
 fn is_from_the_way(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
 }
+
+#[cfg(test)]
+mod tests {
+    use wiremock::matchers::any;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    use super::*;
+    use crate::agent::TokenKey;
+    use crate::provider::Address;
+
+    async fn health_answered(status: u16, body: &str) -> AgentError {
+        let server = MockServer::start().await;
+        let answer = ResponseTemplate::new(status).set_body_string(body);
+        Mock::given(any()).respond_with(answer).mount(&server).await;
+        let endpoint = Endpoint::new(Address::Http(server.uri().parse().unwrap()));
+        let token = TokenKey::random().unwrap().token("s", 1);
+        AgentClient::new(&endpoint, &token).unwrap().health().await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_finds_nobody_is_worth_another_try_and_a_refusal_is_not() {
+        for status in [502, 503, 504] {
+            assert!(health_answered(status, "no machine answers").await.is_retryable(), "{status}");
+        }
+        assert!(!health_answered(500, "no reason").await.is_retryable());
+        let problem = r#"{"type":"about:blank","title":"t","status":503,"code":"x","detail":"d"}"#;
+        assert!(matches!(health_answered(503, problem).await, AgentError::Refused { .. }));
+    }
+}

@@ -32,6 +32,8 @@ pub struct CloudflareProvider {
 const LONGEST_GRACE: Duration = Duration::from_secs(15 * 60);
 /// The gateway ends a container at the end of its grace; then this long may pass until that is seen.
 const AFTER_GRACE: Duration = Duration::from_secs(60);
+/// Between two looks at a container that is ending.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The policy under which image and size can be chosen.
 const SELECTABLE: &str = "durable_object";
 
@@ -192,6 +194,8 @@ impl ContainerProvider for CloudflareProvider {
             if seen.state == SeenState::Stopped {
                 return Ok(());
             }
+            // Should it answer at once, it is not to be asked without a pause.
+            tokio::time::sleep(LOOK_AGAIN).await;
             if Instant::now() >= deadline {
                 let message = "the container has not ended though its grace is over: destroy it";
                 return Err(Error::new(ErrorKind::Timeout, PLATFORM, "stop", message));

@@ -51,6 +51,10 @@ pub(super) fn explain(failure: Failure, operation: &'static str, about: About<'_
             format!("too many calls wait for their turn: try again in {} s", wait.as_secs_f64().ceil()),
         ),
     };
+    if kind == ErrorKind::Invalid {
+        // In its own words for whoever runs the server: what it does not take may be news.
+        tracing::warn!(operation, %failure, "Fly does not take a request");
+    }
     let mut error = Error::new(kind, PLATFORM, operation, message);
     let (mut request_id, mut retry_after) = (None, None);
     match &failure {

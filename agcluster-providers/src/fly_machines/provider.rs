@@ -244,7 +244,13 @@ impl ContainerProvider for FlyMachinesProvider {
         }
         let (app, machine) = self.machine(id, "stop")?;
         let deadline = self.deadline() + options.grace;
-        let (seen, api) = self.get(id, "stop").await?;
+        let (mut seen, api) = self.get(id, "stop").await?;
+        if matches!(seen.state(), "created" | "starting" | "restarting" | "updating" | "replacing") {
+            // It can be stopped once it runs.
+            let version = seen.instance_id.as_deref();
+            self.reach(id, "stop", "started,stopped,failed", version, deadline).await?;
+            seen = self.get(id, "stop").await?.0;
+        }
         if matches!(seen.state(), "stopped" | "failed") {
             return Ok(());
         }

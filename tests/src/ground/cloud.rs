@@ -12,7 +12,7 @@ use crate::platforms::vercel::VercelPlatform;
 pub(super) enum Cloud {
     FlyMachines(FlyMachinesPlatform),
     Vercel(VercelPlatform),
-    Cloudflare(CloudflarePlatform),
+    Cloudflare(Box<CloudflarePlatform>),
 }
 
 impl Cloud {
@@ -21,7 +21,9 @@ impl Cloud {
         Ok(match provider {
             Provider::FlyMachines => Some(Self::FlyMachines(Box::pin(FlyMachinesPlatform::start()).await?)),
             Provider::Vercel => Some(Self::Vercel(Box::pin(VercelPlatform::start()).await?)),
-            Provider::Cloudflare => Some(Self::Cloudflare(Box::pin(CloudflarePlatform::start()).await?)),
+            Provider::Cloudflare => {
+                Some(Self::Cloudflare(Box::new(Box::pin(CloudflarePlatform::start()).await?)))
+            }
             Provider::Memory | Provider::Process | Provider::Docker => None,
         })
     }

@@ -234,6 +234,11 @@ impl FlyMachinesPlatform {
         self.shared.faults.order(action, fault);
     }
 
+    /// Lets so many requests of a hundred go wrong from now on: refused, or lost on the way there or back.
+    pub fn misbehave(&self, seed: u64, percent: u64) {
+        self.shared.faults.by_chance(seed, percent);
+    }
+
     /// Fills a region up, or makes room in it.
     pub fn fill(&self, region: &str, full: Option<Full>) {
         let mut state = self.shared.world.lock();

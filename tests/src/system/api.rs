@@ -12,6 +12,7 @@ pub struct Api {
     client: Client,
     base: String,
     key: String,
+    provider: Option<&'static str>,
 }
 
 /// A JSON answer.
@@ -36,7 +37,13 @@ impl Api {
     /// A client of the server at this base URL, with a key.
     pub fn new(base: String, key: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { client: Client::new(), base, key: key.to_owned() }
+        Self { client: Client::new(), base, key: key.to_owned(), provider: None }
+    }
+
+    /// The same, naming this provider in every launch that names none.
+    #[must_use]
+    pub fn on(self, provider: &'static str) -> Self {
+        Self { provider: Some(provider), ..self }
     }
 
     /// The URL of a path.
@@ -100,6 +107,9 @@ impl Api {
     /// When the launch is refused.
     pub async fn launch_with(&self, mut request: Value) -> anyhow::Result<Session> {
         request["api_key"] = self.key.as_str().into();
+        if let (Some(provider), None) = (self.provider, request.get("provider")) {
+            request["provider"] = provider.into();
+        }
         let answer = self.post("/api/agents/launch", request).await?;
         ensure!(
             answer.status == StatusCode::OK,

@@ -3,6 +3,7 @@
 mod asking;
 mod failing;
 mod isolation;
+mod placing;
 mod stopping;
 mod tools;
 mod words;
@@ -10,6 +11,7 @@ mod words;
 pub(crate) use asking::*;
 pub(crate) use failing::*;
 pub(crate) use isolation::*;
+pub(crate) use placing::*;
 pub(crate) use stopping::*;
 pub(crate) use tools::*;
 pub(crate) use words::*;
@@ -51,6 +53,7 @@ macro_rules! claude_suite_on {
             a_wrong_base_url_of_the_launch_is_a_failed_turn,
             a_command_cannot_read_the_key,
             ten_sessions_work_at_once,
+            a_session_runs_where_it_was_asked_for_and_leaves_nothing_there,
         }
     };
     ($provider:expr => $($case:ident),+ $(,)?) => {

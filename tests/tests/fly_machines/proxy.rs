@@ -1,4 +1,4 @@
-//! The public hosts: which machine a request reaches.
+//! The public hosts and the private network: which machine a request reaches.
 
 use agcluster_core::provider::{Address, DestroyOptions};
 use agcluster_tests::platforms::fly_machines::{APP, FlyMachinesPlatform};
@@ -56,5 +56,28 @@ async fn the_machine_that_is_named_answers_and_no_other() {
     for id in [one, two] {
         provider.destroy(&id, DestroyOptions::default()).await.unwrap();
     }
+    platform.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inside_the_private_network_machines_are_reached_without_the_public_host() {
+    let platform = FlyMachinesPlatform::start().await.unwrap();
+    let provider = platform.provider_with(&json!({"reach": "private"})).unwrap();
+    let (spec, token) = session("s");
+    let id = provider.create(spec).await.unwrap().id;
+    let endpoint = provider.endpoint(&id).await.unwrap();
+    assert!(endpoint.headers.is_empty());
+    assert!(
+        matches!(&endpoint.address, Address::Http(url) if url.as_str().ends_with("]:3000/")),
+        "{endpoint:?}"
+    );
+    healthy(&*provider, &id, &token).await;
+    // The public host knows no service of it.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let (_, machine) = id.0.split_once(':').unwrap();
+    let url = format!("{}/health", platform.public_url(APP));
+    let answer = client.get(url).header("fly-force-instance-id", machine).send().await.unwrap();
+    assert_eq!(answer.status(), 502);
+    provider.destroy(&id, DestroyOptions::default()).await.unwrap();
     platform.stop().await.unwrap();
 }

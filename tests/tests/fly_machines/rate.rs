@@ -43,7 +43,7 @@ async fn a_launch_takes_two_requests() {
     assert_eq!(requests_per_launch().await.unwrap(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn no_more_is_asked_than_is_needed() {
     let platform = empty().await;
     let provider = platform.provider().unwrap();

@@ -11,7 +11,7 @@ use super::{actions, empty, healthy, session, spec};
 
 const NOT_YET: &str = "deadline_exceeded: machine failed to reach desired state, started, currently created";
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn waiting_goes_on_in_slices() {
     let platform = empty().await;
     let provider = platform.provider().unwrap();
@@ -85,13 +85,10 @@ async fn a_machine_that_ended_by_itself_says_how() {
     healthy(&*provider, &id, &token).await;
     // The first process, to which only what it waits for gets through.
     provider.exec(&id, ExecOptions::new(["kill", "-TERM", "1"])).await.unwrap();
-    let path =
-        format!("/apps/agents/machines/{}/wait?state=settled&timeout=60", machine_id(&platform).unwrap());
-    let ended = async {
-        while provider.inspect(&id).await.unwrap().state == ContainerState::Running {
-            platform.request(Method::GET, &path).send().await.unwrap();
-        }
-    };
+    let machine = platform.machines()[0].clone();
+    let (machine, version) = (machine["id"].as_str().unwrap(), machine["instance_id"].as_str().unwrap());
+    let path = format!("/apps/agents/machines/{machine}/wait?state=stopped&version={version}&timeout=60");
+    let ended = async { while platform.request(Method::GET, &path).send().await.unwrap().status() != 200 {} };
     tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap();
     let state = provider.inspect(&id).await.unwrap().state;
     assert!(matches!(state, ContainerState::Stopped { exit_code: Some(_), .. }), "{state:?}");

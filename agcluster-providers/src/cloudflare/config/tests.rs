@@ -88,3 +88,22 @@ fn secrets_are_not_printed() {
     let printed = format!("{config:?} {:?}", config.credentials().unwrap());
     assert!(!printed.contains("hidden"), "{printed}");
 }
+
+#[test]
+fn the_shipped_file_is_the_defaults() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/providers/cloudflare.yaml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let filled = text
+        .replace("${CLOUDFLARE_GATEWAY_URL}", "https://a.b")
+        .replace("${CLOUDFLARE_GATEWAY_TOKEN}", "0123456789abcdef");
+    let config = read(serde_saphyr::from_str(&filled).unwrap()).unwrap();
+    let expected = CloudflareConfig {
+        gateway_url: Some("https://a.b".to_owned()),
+        gateway_token: Some(Secret::new("0123456789abcdef")),
+        ..CloudflareConfig::default()
+    };
+    assert_eq!(config, expected);
+    for (variable, _) in ENV {
+        assert!(text.contains(&format!("${{{variable}}}")), "{variable} is not in the file");
+    }
+}

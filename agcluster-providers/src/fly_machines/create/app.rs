@@ -17,7 +17,7 @@ impl Creation<'_> {
                 Ok(()) => Ok(true),
                 Err(failure) => {
                     self.remove_app().await;
-                    Err(explain(failure, "create", about))
+                    Err(explain(failure, "create", About::App(&self.app)))
                 }
             },
             Err(failure) if is_taken(&failure) || failure.is_doubtful() => {

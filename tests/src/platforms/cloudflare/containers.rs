@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, ensure};
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::models::{ContainerSummary, ContainerSummaryStateEnum};
 use bollard::query_parameters::{
     InspectNetworkOptions, KillContainerOptions, ListContainersOptions, RemoveContainerOptions,
@@ -61,20 +62,31 @@ pub async fn kill(prefix: &str) -> anyhow::Result<()> {
 pub(super) async fn remove(prefix: &str) -> anyhow::Result<()> {
     let engine = engine().await?;
     for (name, _) in named(&engine, prefix).await? {
-        let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
-        engine.remove_container(&name, Some(options)).await?;
+        remove_one(&engine, &name).await?;
     }
     let left = named(&engine, prefix).await?;
     ensure!(left.is_empty(), "containers stay: {left:#?}");
     Ok(())
 }
 
+async fn remove_one(engine: &Docker, name: &str) -> Result<(), Error> {
+    let options = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
+    engine.remove_container(name, Some(options)).await
+}
+
 /// Removes those of tests that were killed: of processes that are no more.
 pub(super) async fn remove_abandoned() -> anyhow::Result<()> {
-    for (name, _) in named(&engine().await?, &format!("workerd-{KEY}")).await? {
-        let process = name.strip_prefix(&format!("workerd-{KEY}")).and_then(|rest| rest.split('-').next());
-        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            remove(&name).await?;
+    let engine = engine().await?;
+    let mine = format!("workerd-{KEY}");
+    for (name, _) in named(&engine, &mine).await? {
+        let process = name.strip_prefix(&mine).and_then(|rest| rest.split('-').next());
+        if process.is_none_or(|process| Path::new("/proc").join(process).exists()) {
+            continue;
+        }
+        match remove_one(&engine, &name).await {
+            // Another test is removing it, or has.
+            Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) => {}
+            removed => removed?,
         }
     }
     Ok(())

@@ -79,13 +79,14 @@ const runtimes = new Map();
 
 export class AgentContainer extends Real {
   get container() {
-    const id = this.ctx.id.toString();
-    if (!runtimes.has(id)) runtimes.set(id, new Runtime(kindOf(this)));
-    return runtimes.get(id);
+    const object = this.ctx.id.toString();
+    if (!runtimes.has(object)) runtimes.set(object, new Runtime(this.env?.KIND));
+    return runtimes.get(object);
   }
-}
 
-// The name is known to objects that were found by it.
-function kindOf(object) {
-  return (object.ctx.id.name ?? "").split("-")[0];
+  // An object does not know by which name it was found.
+  create(id, order) {
+    this.container.kind ??= id.split("-")[0];
+    return super.create(id, order);
+  }
 }

@@ -19,8 +19,10 @@ use super::{containers, workerd};
 pub enum Runtime {
     /// Docker containers of the agent image.
     Docker,
-    /// Nothing but what `fake_runtime.js` says.
+    /// Nothing but what `fake_runtime.js` says: what a container does follows from its id.
     Fake,
+    /// The same under the scheduling policy `durable_object`: images can be chosen.
+    FakeSelectable,
 }
 
 /// Where the gateway's modules are.
@@ -29,7 +31,8 @@ const SOURCES: &str =
 const FAKE: &str = include_str!("fake_runtime.js");
 /// As `wrangler.jsonc` has it.
 const COMPATIBILITY_DATE: &str = "2026-02-01";
-const SOCKET: &str = "/var/run/docker.sock";
+/// The engine, unless DOCKER_HOST names another socket.
+const SOCKET: &str = "unix:///var/run/docker.sock";
 /// How long `workerd` may take to listen.
 const LISTENS: Duration = Duration::from_secs(30);
 /// The most that is kept of its log.
@@ -173,9 +176,9 @@ fn write(folder: &Path, runtime: Runtime, key: &str, has_token: bool) -> anyhow:
     }
     let entry = match runtime {
         Runtime::Docker => "index.js",
-        Runtime::Fake => "fake_runtime.js",
+        Runtime::Fake | Runtime::FakeSelectable => "fake_runtime.js",
     };
-    if runtime == Runtime::Fake {
+    if runtime != Runtime::Docker {
         std::fs::write(folder.join(entry), FAKE)?;
         modules.push(entry.to_owned());
     }
@@ -195,9 +198,15 @@ fn capnp(folder: &Path, modules: &[String], runtime: Runtime, key: &str, has_tok
     });
     let objects = folder.join("objects");
     let image = std::env::var("AGCLUSTER_TEST_IMAGE").unwrap_or_else(|_| "agcluster/agent:latest".to_owned());
+    let socket = std::env::var("DOCKER_HOST").ok().filter(|host| host.starts_with("unix:"));
+    let socket = socket.as_deref().unwrap_or(SOCKET).replacen("unix://", "unix:", 1);
     let container = match runtime {
         Runtime::Docker => format!(", container = (imageName = \"{image}\")"),
-        Runtime::Fake => String::new(),
+        Runtime::Fake | Runtime::FakeSelectable => String::new(),
+    };
+    let kind = match runtime {
+        Runtime::FakeSelectable => "(name = \"KIND\", text = \"chosen\"),",
+        Runtime::Fake | Runtime::Docker => "",
     };
     let token =
         if has_token { "(name = \"GATEWAY_TOKEN\", fromEnvironment = \"GATEWAY_TOKEN\")," } else { "" };
@@ -215,7 +224,7 @@ const gateway :Workerd.Worker = (
 {listed}  ],
   compatibilityDate = "{COMPATIBILITY_DATE}",
   bindings = [
-    {token}
+    {token}{kind}
     (name = "AGENT", durableObjectNamespace = "AgentContainer"),
     (name = "INDEX", durableObjectNamespace = "ContainerIndex"),
   ],
@@ -224,7 +233,7 @@ const gateway :Workerd.Worker = (
     (className = "ContainerIndex", uniqueKey = "{key}-index", enableSql = true),
   ],
   durableObjectStorage = (localDisk = "objects"),
-  containerEngine = (localDocker = (socketPath = "unix:{SOCKET}")),
+  containerEngine = (localDocker = (socketPath = "{socket}")),
 );
 "#,
         objects.display()

@@ -62,6 +62,14 @@ impl Backing {
         }
     }
 
+    /// The address of a new machine on the private network. A container's is known once it runs.
+    pub(super) fn private_ip(&self, number: u64) -> String {
+        match self {
+            Self::Docker(_) => String::new(),
+            Self::Nothing => format!("fdaa:0:1:a7b:1::{number:x}"),
+        }
+    }
+
     /// Starts what runs in a machine, and says where it is.
     pub(super) async fn start(
         &self,
@@ -180,8 +188,18 @@ impl Backing {
 async fn remove(docker: &Docker, name: &str) -> anyhow::Result<()> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
     match docker.remove_container(name, Some(options)).await {
-        // Gone, or going.
-        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        // Somebody else removes it at this moment.
+        Err(bollard::errors::Error::DockerResponseServerError { status_code: 409, .. }) => {
+            let options = WaitContainerOptionsBuilder::new().condition("removed").build();
+            match docker.wait_container(name, Some(options)).next().await {
+                None | Some(Ok(_) | Err(bollard::errors::Error::DockerContainerWaitError { .. })) => Ok(()),
+                Some(Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. })) => {
+                    Ok(())
+                }
+                Some(Err(error)) => Err(error.into()),
+            }
+        }
         done => Ok(done?),
     }
 }

@@ -38,7 +38,7 @@ fn spec(number: usize) -> ContainerSpec {
 /// # Errors
 /// When the launch fails.
 pub async fn requests_per_launch() -> anyhow::Result<usize> {
-    let platform = FlyMachinesPlatform::start_with(Options { docker: false, ..Options::default() }).await?;
+    let platform = FlyMachinesPlatform::start_with(Options { docker: false, clock: 1 }).await?;
     let provider = platform.provider()?;
     let container = provider.create(spec(0)).await?;
     provider.endpoint(&container.id).await?;

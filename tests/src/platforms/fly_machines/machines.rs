@@ -66,7 +66,7 @@ impl World {
                 created_at: jiff::Timestamp::now().to_string(),
                 events: Vec::new(),
                 lease: None,
-                private_ip: format!("fdaa:0:1:a7b:1::{number:x}"),
+                private_ip: self.backing.private_ip(number),
                 address: None,
                 unknown_to_proxy: 1,
                 destroyed_at: None,
@@ -91,6 +91,9 @@ impl World {
             Ok(address) => {
                 if let Some(machine) = self.lock().machines.get_mut(id) {
                     machine.address = address;
+                    if let Some(std::net::IpAddr::V4(address)) = address {
+                        machine.private_ip = address.to_ipv6_mapped().to_string();
+                    }
                     machine.unknown_to_proxy = 1;
                 }
                 if self.go(id, &["starting"], "started", None) {
@@ -114,8 +117,9 @@ impl World {
         let code = self.backing.ended(name).await;
         let exit =
             json!({ "exit_event": { "exit_code": code, "requested_stop": false, "oom_killed": false } });
-        if self.go(id, &["started"], "stopped", Some(exit)) {
+        if self.go(id, &["started"], "stopping", None) {
             self.remove_container(name).await;
+            self.go(id, &["stopping"], "stopped", Some(exit));
         }
     }
 

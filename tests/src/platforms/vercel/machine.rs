@@ -1,6 +1,7 @@
 //! A session's container.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bollard::Docker;
@@ -24,6 +25,8 @@ const USER: &str = "1000:1000";
 const ROOT: &str = "0:0";
 /// All that is made here has this label; its value is the process that did.
 const LABEL: &str = "agcluster.fake.vercel";
+/// How long the engine may take to remove a container.
+const REMOVAL: Duration = Duration::from_secs(30);
 
 /// The engine behind a fake.
 #[derive(Debug, Clone)]
@@ -70,7 +73,8 @@ impl Engine {
     async fn sweep(&self, which: impl Fn(&str) -> bool) -> anyhow::Result<()> {
         for (id, mark) in self.containers().await? {
             if which(&mark) {
-                self.remove(&id).await?;
+                let removed = tokio::time::timeout(REMOVAL, self.remove(&id)).await;
+                removed.with_context(|| format!("the engine does not remove the container {id}"))??;
             }
         }
         let mut left = self.images().await?;
@@ -181,9 +185,15 @@ impl Engine {
         self.remove(&machine.id).await
     }
 
-    /// An image of a container's files.
+    /// An image of a container's files. What runs in it is killed before: a machine that is saved ends anyway, and an engine
+    /// that freezes a container while a command starts in it may never thaw it.
     pub(super) async fn save(&self, machine: &Machine) -> anyhow::Result<String> {
-        let options = CommitContainerOptionsBuilder::new().container(&machine.id).pause(true).build();
+        match self.docker.kill_container(&machine.id, None).await {
+            // It stands still already.
+            Err(error) if status(&error) == Some(409) => {}
+            done => done?,
+        }
+        let options = CommitContainerOptionsBuilder::new().container(&machine.id).pause(false).build();
         Ok(self.docker.commit_container(options, ContainerConfig::default()).await?.id)
     }
 }

@@ -22,6 +22,10 @@ async function refusal(call) {
   }
 }
 
+async function until_stopped(name) {
+  while ((await Sandbox.get({ ...credentials, name })).status !== "stopped");
+}
+
 const sandbox = await Sandbox.create({
   ...credentials,
   image,
@@ -87,7 +91,8 @@ saw.resumed = [resumed, found.currentSession().sessionId !== session, found.doma
 
 // A snapshot stops its source.
 const snapshot = await found.snapshot({ expiration: 0 });
-saw.snapshot = [snapshot.status, (await Sandbox.get({ ...credentials, name: "official-1" })).status];
+await until_stopped("official-1");
+saw.snapshot = snapshot.status;
 const copy = await Sandbox.create({
   ...credentials,
   name: "official-2",
@@ -102,7 +107,7 @@ saw.got = got.name;
 
 // What does not run any more.
 await copy.stop();
-while ((await Sandbox.get({ ...credentials, name: "official-2" })).status !== "stopped");
+await until_stopped("official-2");
 saw.stopped = await refusal(() => copy.currentSession().runCommand("true"));
 saw.unresumable = await refusal(() => Sandbox.get({ ...credentials, name: "official-2", resume: true }));
 saw.none = await refusal(() => Sandbox.get({ ...credentials, name: "never-was" }));

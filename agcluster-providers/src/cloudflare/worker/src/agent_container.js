@@ -6,7 +6,7 @@ import { GatewayError, answer, explain } from "./errors.js";
 import { featuresOf } from "./health.js";
 import { EXPECTED, PORT } from "./proxy.js";
 import { Knocker, isPlaced } from "./readiness.js";
-import { RecordStore, STATES, newRecord, sameLabels, view } from "./record.js";
+import { RecordStore, STATES, expiry, newRecord, sameLabels, view } from "./record.js";
 import { startOptions } from "./start_options.js";
 import { indexOf, outcome } from "./stubs.js";
 import { pause, within } from "./waiting.js";
@@ -30,6 +30,8 @@ export class AgentContainer extends DurableObject {
   #run = null;
   // Since when a container that was started waits for a place; nothing once it has one.
   #placing = null;
+  // Aborted when that container has ended: not every runtime breaks what still streams from it.
+  #over = new AbortController();
   #last = Promise.resolve();
 
   constructor(ctx, env) {
@@ -135,7 +137,9 @@ export class AgentContainer extends DurableObject {
       this.#refuseUnlessRunning(record);
       const { pathname, search } = new URL(request.url);
       const forwarded = new Request(`http://container${pathname}${search}`, new Request(request, { headers }));
-      return await this.container.getTcpPort(port).fetch(forwarded);
+      const response = await this.container.getTcpPort(port).fetch(forwarded);
+      if (response.webSocket || response.body === null) return response;
+      return new Response(response.body.pipeThrough(new IdentityTransformStream(), { signal: this.#over.signal }), response);
     } catch (thrown) {
       return answer(explain(thrown), "");
     }
@@ -164,8 +168,14 @@ export class AgentContainer extends DurableObject {
       if (this.container.running) await this.#kill();
       record = newRecord(id, order);
     }
+    record = this.#settle(record);
+    if (record.state === STATES.stopped || record.state === STATES.stopping) {
+      // It is started anew, so what is asked for now counts.
+      Object.assign(record, { order, expires_at: expiry(order) });
+      this.records.save(record);
+    }
     try {
-      return await this.#ensureStarted(this.#settle(record));
+      return await this.#ensureStarted(record);
     } catch (thrown) {
       await this.#forget(record);
       throw thrown;
@@ -192,6 +202,7 @@ export class AgentContainer extends DurableObject {
   #launch(record) {
     this.container.start(startOptions(record.order, this.container));
     this.#run = null;
+    this.#over = new AbortController();
     this.#placing = Date.now();
     this.#renew(record);
   }
@@ -217,15 +228,14 @@ export class AgentContainer extends DurableObject {
       if (record?.generation !== generation) throw new GatewayError(409, "destroyed", "the container was removed or replaced while it came up");
       if (record.state === STATES.stopping) throw new GatewayError(410, "not_running", "the container was stopped while it came up");
       knocker ??= new Knocker(this.container, record.order);
-      const placing = Date.now() - begun < PLACING_MS;
-      if (record.state === STATES.stopped) {
-        if (!(placing && record.exit?.error === "no_capacity")) throw this.#endedEarly(record);
+      if (record.state === STATES.stopped) throw this.#endedEarly(record);
+      const trouble = await knocker.knock();
+      const placed = this.#placed(generation, trouble);
+      if (trouble === null) return this.#mark(generation);
+      if (trouble.code === "no_capacity") {
+        if (placed) throw trouble;
         await this.#exclusively(() => this.#launchAgain(generation));
       }
-      const trouble = await knocker.knock();
-      this.#placed(generation, trouble);
-      if (trouble === null) return this.#mark(generation);
-      if (trouble.code === "no_capacity" && !placing) throw trouble;
       if (Date.now() - begun >= record.order.ready_timeout_ms) {
         throw new GatewayError(504, "not_ready", `nothing answered ${record.order.ready_path} on port ${record.order.ready_port} in time: ${trouble.message}`, { retryable: true });
       }
@@ -233,12 +243,15 @@ export class AgentContainer extends DurableObject {
     }
   }
 
+  // While there is no room, a start may come to nothing without another word.
   #launchAgain(generation) {
     const record = this.records.load();
-    if (record?.generation !== generation || record.state !== STATES.stopped || this.container.running) return;
-    Object.assign(record, { state: STATES.starting, exit: null, forget_at: null });
-    this.records.save(record);
-    this.#launch(record);
+    if (this.#placing === null || record?.generation !== generation || this.container.running) return;
+    try {
+      this.container.start(startOptions(record.order, this.container));
+    } catch (thrown) {
+      if (explain(thrown).code !== "no_capacity") throw thrown;
+    }
   }
 
   #mark(generation) {
@@ -263,13 +276,14 @@ export class AgentContainer extends DurableObject {
   }
 
   #settle(record) {
-    if (record.state === STATES.stopped || this.container.running) return record;
+    if (record.state === STATES.stopped || this.container.running || this.#placing !== null) return record;
     this.#stopped(record, { code: null, error: null, words: null });
     return record;
   }
 
   // Sees the container's end. The runtime takes a container for running until somebody has looked.
   #watch(generation) {
+    const over = this.#over;
     const ended = this.container.monitor().then(
       () => ({ code: 0, error: null, words: null }),
       (thrown) => {
@@ -279,6 +293,7 @@ export class AgentContainer extends DurableObject {
       },
     );
     this.#run = ended.then((exit) => {
+      over.abort(new Error("the container has ended"));
       const record = this.records.load();
       if (record?.generation === generation && record.state !== STATES.stopped) this.#stopped(record, exit);
     });

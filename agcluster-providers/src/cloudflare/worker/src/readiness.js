@@ -3,7 +3,7 @@
 import { GatewayError, explain } from "./errors.js";
 
 const FIRST_PATIENCE_MS = 200;
-const LONGEST_PATIENCE_MS = 5_000;
+const LONGEST_PATIENCE_MS = 1_000;
 
 // The runtime's words for "not yet"; anything else will not get better by asking again.
 const PASSING = new Set(["no_such_port", "not_listening", "not_running", "disconnected", "exited", "ended_by_platform", "internal", "no_capacity"]);

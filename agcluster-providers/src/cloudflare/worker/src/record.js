@@ -37,13 +37,17 @@ export function newRecord(id, order) {
     created_at: Date.now(),
     started_at: null,
     generation: 0,
-    expires_at: order.expires_at === null ? null : Date.parse(order.expires_at),
+    expires_at: expiry(order),
     stop_deadline: null,
     // Why it was ended by us, until it has ended.
     ending: null,
     exit: null,
     forget_at: null,
   };
+}
+
+export function expiry({ expires_at: text }) {
+  return text === null ? null : Date.parse(text);
 }
 
 export function sameLabels(left, right) {
