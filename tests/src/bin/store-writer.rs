@@ -9,7 +9,7 @@ use std::sync::Arc;
 use agcluster_core::journal::{Entry, Record};
 use agcluster_core::protocol::{AgentOptions, DriverKind, EventBody, Secret};
 use agcluster_core::provider::Resources;
-use agcluster_core::session::{AgentId, AgentSpec, Owner, SessionId, SessionRecord, State};
+use agcluster_core::session::{AgentId, AgentSpec, Owner, SessionId, SessionPolicy, SessionRecord, State};
 use agcluster_core::store::{Change, DatabaseUrl, open};
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -54,12 +54,14 @@ fn session(id: &SessionId) -> SessionRecord {
         config_id: "plain".to_owned(),
         owner: Owner::of(&Secret::new("writer")),
         provider: "memory".to_owned(),
+        candidates: Vec::new(),
         agent: AgentSpec {
             driver: DriverKind::Scripted,
             options: AgentOptions::default(),
             resources: Resources::default(),
             image: None,
         },
+        policy: SessionPolicy::default(),
         model_base_url: None,
         created_at: Timestamp::now(),
         last_active: Timestamp::now(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 use agcluster_core::journal::{Entry, Record};
 use agcluster_core::protocol::{AgentOptions, DriverKind, EventBody, Secret, TurnId};
 use agcluster_core::provider::Resources;
-use agcluster_core::session::{AgentId, AgentSpec, Owner, SessionId, SessionRecord, State};
+use agcluster_core::session::{AgentId, AgentSpec, Owner, SessionId, SessionPolicy, SessionRecord, State};
 use agcluster_core::store::{Change, DatabaseUrl, Store, open};
 use agcluster_tests::postgres::Postgres;
 use anyhow::{Result, anyhow};
@@ -153,12 +153,14 @@ fn session(id: &SessionId) -> SessionRecord {
         config_id: "plain".to_owned(),
         owner: Owner::of(&Secret::new("bench")),
         provider: "memory".to_owned(),
+        candidates: Vec::new(),
         agent: AgentSpec {
             driver: DriverKind::Scripted,
             options: AgentOptions::default(),
             resources: Resources::default(),
             image: None,
         },
+        policy: SessionPolicy::default(),
         model_base_url: None,
         created_at: Timestamp::now(),
         last_active: Timestamp::now(),
