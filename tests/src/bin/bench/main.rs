@@ -10,6 +10,7 @@ mod limits;
 mod machine;
 mod memory;
 mod options;
+mod platforms;
 mod program;
 mod relay;
 mod report;
@@ -61,6 +62,7 @@ async fn run(options: &Options) -> Result<()> {
             Part::Launch => Stage::with(options, Platform::Docker, &stop, launch::measure).await?,
             Part::Relay => Stage::with(options, options.scripted_on, &stop, relay::measure).await?,
             Part::Memory => Stage::with(options, options.scripted_on, &stop, memory::measure).await?,
+            Part::Platforms => platforms::measure(options, &stop).await?,
             Part::Health => Stage::with(options, Platform::Docker, &stop, health::measure).await?,
         });
     }

@@ -52,6 +52,8 @@ pub(crate) enum Part {
     Memory,
     /// `/health` while launches and removals run
     Health,
+    /// The layers around a platform, and the requests that a launch takes there
+    Platforms,
 }
 
 /// What agents run in.
