@@ -4,6 +4,7 @@ mod error;
 mod id;
 mod idle;
 mod launch;
+mod lifetime;
 mod owner;
 mod placement;
 mod pump;

@@ -8,7 +8,7 @@ use agcluster_protocol::{AgentOptions, Configure, DriverKind, EventBody, ModelAc
 use serde::Serialize;
 
 use super::session_handle::LaunchFacts;
-use super::{Owner, Result, Session, SessionError, Status, pump};
+use super::{Owner, Result, Session, SessionError, Status, lifetime, pump};
 use crate::agent::{AgentClient, TokenKey, wait_until_healthy};
 use crate::config::{AgentConfig, LaunchOptions};
 use crate::journal::Entry;
@@ -120,6 +120,7 @@ async fn steps(session: &Arc<Session>, launch: Launch, cluster: &str, key: &Toke
     let created_us = elapsed();
     session.state.send_modify(|state| {
         state.container = Some(container.id.clone());
+        state.expires_at = container.expires_at;
         state.generation = FIRST_GENERATION;
     });
 
@@ -143,6 +144,7 @@ async fn steps(session: &Arc<Session>, launch: Launch, cluster: &str, key: &Toke
         .await?;
     let ready_us = elapsed();
 
+    lifetime::keep(session, &container);
     let mut warnings = launch.warnings;
     warnings.extend(container.warnings);
     let timings = LaunchTimings { created_us, healthy_us, ready_us };
