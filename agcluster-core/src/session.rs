@@ -8,6 +8,7 @@ mod idle;
 mod jobs;
 mod launch;
 mod lifecycle;
+mod lifetime;
 pub mod messages;
 mod owner;
 mod placement;

@@ -5,11 +5,12 @@ mod support;
 
 use std::time::Duration;
 
+use agcluster_core::protocol::Secret;
 use agcluster_core::provider::{
     CapacityScope, ContainerId, ContainerProvider, ContainerState, DestroyOptions, Error, ErrorKind,
     ExecOptions, ListFilter, LogOptions,
 };
-use agcluster_providers::vercel::VercelProvider;
+use agcluster_providers::vercel::{VercelConfig, VercelProvider};
 use futures::StreamExt;
 use serde_json::{Value, json};
 use support::Session;
@@ -472,4 +473,28 @@ fn credentials_that_are_missing_are_named_with_their_variables() {
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.message().starts_with(field) && error.message().contains(variable), "{error}");
     }
+}
+
+#[test]
+fn the_shipped_file_is_the_defaults_but_for_credentials_and_image() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/providers/vercel.yaml");
+    let mut text = std::fs::read_to_string(path).unwrap();
+    // As the server reads it in an environment without any of these variables.
+    while let Some(begin) = text.find("${") {
+        let end = begin + text[begin..].find('}').unwrap();
+        let default = text[begin..end].split_once(":-").map(|(_, default)| default.to_owned());
+        text.replace_range(begin..=end, &format!("\"{}\"", default.unwrap_or_default()));
+    }
+    let shipped: VercelConfig = serde_saphyr::from_str(&text).unwrap();
+    let expected = VercelConfig {
+        token: Some(Secret::new("")),
+        team_id: Some(String::new()),
+        project_id: Some(String::new()),
+        oidc_token: Some(Secret::new("")),
+        image: Some("agcluster-agent:latest".to_owned()),
+        ..VercelConfig::default()
+    };
+    assert_eq!(shipped, expected);
+    let error = VercelProvider::new(shipped).unwrap_err();
+    assert!(error.message().starts_with("token: set it (environment: VERCEL_TOKEN)"), "{error}");
 }

@@ -31,8 +31,10 @@ impl Persistence {
     /// Opens what an earlier run left, or makes it.
     pub(crate) async fn open(settings: &Settings) -> Result<Self, StartError> {
         let folder = settings.data_dir.clone().unwrap_or_else(data_dir);
-        let url = settings.database_url.clone();
-        let url = url.unwrap_or_else(|| DatabaseUrl::sqlite(folder.join("agcluster.db")));
+        let url = match &settings.database_url {
+            Some(url) => url.expose().parse()?,
+            None => DatabaseUrl::sqlite(folder.join("agcluster.db")),
+        };
         let is_lasting = url.is_lasting();
         let store = store::open(&url).await?;
         let key = match &settings.secret {

@@ -1,5 +1,6 @@
 //! The server's configuration: command line and environment.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use agcluster_core::config::AgentDefaults as Agent;
 use agcluster_core::protocol::{PermissionMode, Secret, SystemPrompt};
 use agcluster_core::provider::{Resources, parse_size};
 use agcluster_core::session::{IdleAction, IdlePolicy, StuckAction, WatchdogPolicy};
-use agcluster_core::store::{DatabaseUrl, Retention};
+use agcluster_core::store::Retention;
 use clap::{Parser, ValueEnum};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use url::Url;
@@ -73,8 +74,9 @@ pub struct Settings {
 
     /// Where sessions and events are kept: sqlite:///path/of/file, postgres://user:password@host/database, or memory: for a
     /// server that forgets [default: agcluster.db in the data folder]
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<DatabaseUrl>,
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = any_secret)]
+    // Read where it is used: the command line's own error would print the password.
+    pub database_url: Option<Secret>,
 
     /// The folder of the database and of the key that container tokens follow from [default: /var/lib/agcluster for root,
     /// ~/.local/state/agcluster for others]
@@ -249,6 +251,10 @@ impl Settings {
 
 fn size(text: &str) -> Result<u64, String> {
     parse_size(text).map_err(|error| error.to_string())
+}
+
+fn any_secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
 }
 
 fn secret(text: &str) -> Result<Secret, String> {

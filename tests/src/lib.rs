@@ -15,6 +15,6 @@ pub mod conformance;
 pub mod ground;
 pub mod model_api;
 pub mod platforms;
-pub mod seeded;
 pub mod postgres;
+pub mod seeded;
 pub mod system;

@@ -52,6 +52,10 @@ async fn a_turn_with_a_tool_runs_there_and_the_platform_learns_no_key() {
     assert_eq!(lines[0], "POST v3/sandboxes");
     assert!(lines[1].starts_with("POST v2/sandboxes/sessions/") && lines[1].ends_with("/cmd"), "{lines:?}");
     assert!(lines[2..].iter().all(|line| line.starts_with("GET v2/sandboxes/agc-")), "{lines:?}");
+    // Its machine ends by itself unless it is extended, and clients are told when.
+    let session_now = session.get().await.unwrap().body;
+    let ends: jiff::Timestamp = session_now["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(ends > jiff::Timestamp::now(), "{session_now}");
     let answer =
         session.ask("@@bash echo made > made.txt; cat made.txt; pwd\n@@text Done there.").await.unwrap();
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);

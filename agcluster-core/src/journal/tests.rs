@@ -174,7 +174,9 @@ async fn while_the_store_does_not_work_callers_are_told_and_events_wait() {
     });
     journal.trouble().wait_for(Option::is_some).await.unwrap();
     let refused = append(&journal, &session, &["refused"], Patience::Short).await.unwrap_err();
-    assert!(matches!(&refused, JournalError::Store(StoreError::Unavailable(why)) if why.contains("disk is full")));
+    assert!(
+        matches!(&refused, JournalError::Store(StoreError::Unavailable(why)) if why.contains("disk is full"))
+    );
     assert_eq!(journal.head(&session).await.unwrap().borrow().seq, 0, "nothing is shown before it is kept");
     *store.fails.lock().unwrap() = None;
     assert_eq!(waiting.await.unwrap().unwrap(), 1);

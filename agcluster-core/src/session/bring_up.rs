@@ -9,7 +9,7 @@ use agcluster_protocol::{Configure, Configured, Health, Phase, TOKEN_DIGEST_ENV,
 
 use super::lifecycle::changed;
 use super::session_handle::Along;
-use super::{LaunchFacts, LaunchTimings, Result, Session, SessionError, Status, pump};
+use super::{LaunchFacts, LaunchTimings, Result, Session, SessionError, Status, lifetime, pump};
 use crate::agent::{AgentClient, wait_until_healthy};
 use crate::journal::{Entry, Patience};
 use crate::provider::{
@@ -31,10 +31,11 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
     let container = session.placement.create(spec(session, generation)).await?;
     let provider = session.provider()?;
     let created_us = elapsed();
-    let id = container.id.clone();
+    let (id, expires_at) = (container.id.clone(), container.expires_at);
     session
         .change(Patience::Endless, |state| {
             state.container = Some(id);
+            state.expires_at = expires_at;
             Ok(Along::default())
         })
         .await?;
@@ -48,7 +49,7 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
     let configured = configured(session, &client, &health, generation).await?;
     let timings = LaunchTimings { created_us, healthy_us, ready_us: elapsed() };
 
-    warnings.extend(container.warnings);
+    warnings.extend(container.warnings.iter().cloned());
     *session.facts.write().unwrap_or_else(PoisonError::into_inner) =
         Some(LaunchFacts { agent: configured.agent, warnings, timings });
     let running = changed(&Status::Running, None);
@@ -63,16 +64,17 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
         })
         .await?;
     session.touch();
-    attach(session, client, 0);
+    attach(session, &container, client, 0);
     session.start_next().await;
     Ok(())
 }
 
 /// Lets an agent server's events flow into the journal, and requests to it.
-pub(super) fn attach(session: &Arc<Session>, client: AgentClient, cursor: u64) {
+pub(super) fn attach(session: &Arc<Session>, container: &Container, client: AgentClient, cursor: u64) {
     let attachment = session.cancel.child_token();
     *session.attachment.lock().unwrap_or_else(PoisonError::into_inner) = attachment.clone();
     session.client.send_replace(Some(client.clone()));
+    lifetime::keep(session, container, attachment.clone());
     pump::start(session, client, cursor, attachment);
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agcluster_protocol::{TurnEnd, TurnId};
+use agcluster_protocol::{EventBody, TurnEnd, TurnId};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 
@@ -40,7 +40,8 @@ impl Session {
         Ok(futures::stream::unfold(past, |mut past| async move { Some((past.next().await?, past)) }).boxed())
     }
 
-    /// The terminal event of a turn that has ended; nothing while it has not, and when the event is no longer kept.
+    /// The terminal event of a turn that has ended; nothing while it has not, and when the event is no longer kept. Where it
+    /// has no result, that is the last text that the agent said.
     ///
     /// # Errors
     /// [`SessionError::Journal`] when the store does not work.
@@ -54,13 +55,18 @@ impl Session {
             }
             other => other?,
         };
+        let mut last_text = None;
         while let Some(record) = records.next().await {
             match record {
-                Ok(record) => {
-                    if let agcluster_protocol::EventBody::TurnEnded(end) = &record.event.body {
-                        return Ok(Some(end.clone()));
+                Ok(record) => match &record.event.body {
+                    EventBody::Text { text, .. } if record.event.parent.is_none() => {
+                        last_text = Some(text.clone());
                     }
-                }
+                    EventBody::TurnEnded(end) => {
+                        return Ok(Some(TurnEnd { result: end.result.clone().or(last_text), ..end.clone() }));
+                    }
+                    _ => {}
+                },
                 Err(JournalError::CursorExpired { .. }) => return Ok(None),
                 Err(error) => return Err(error.into()),
             }

@@ -72,7 +72,7 @@ impl Session {
         let client = client(self, provider.as_ref(), &container, generation).await?;
         self.announce(Status::Running, None).await?;
         let cursor = self.cursor().await?;
-        attach(self, client, cursor);
+        attach(self, &container, client, cursor);
         Ok(())
     }
 

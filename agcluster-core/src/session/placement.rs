@@ -59,14 +59,18 @@ impl Placement {
     /// # Errors
     /// [`SessionError::Unreachable`] when the application no longer has it.
     pub(super) fn provider(&self) -> Result<Arc<dyn ContainerProvider>> {
-        let provider = match self.taken() {
-            Some(taken) => taken.provider,
-            None => self.selection.as_ref().map(|selection| Arc::clone(selection.current().1)),
-        };
-        provider.ok_or_else(|| {
+        self.known().ok_or_else(|| {
             let name = self.name();
             SessionError::Unreachable(format!("it is on {name}, which this server is not configured for"))
         })
+    }
+
+    /// The same, where the application has it.
+    pub(super) fn known(&self) -> Option<Arc<dyn ContainerProvider>> {
+        match self.taken() {
+            Some(taken) => taken.provider,
+            None => self.selection.as_ref().map(|selection| Arc::clone(selection.current().1)),
+        }
     }
 
     /// Makes the session's container: the first one where there is room, later ones where that was. Its warnings say who was

@@ -254,7 +254,7 @@ async fn adopt_running(session: &Arc<Session>, containers: Vec<Container>) -> Re
     }
     let client = client(session, provider.as_ref(), &container, container.labels.generation).await?;
     let cursor = session.cursor().await?;
-    attach(session, client, cursor);
+    attach(session, &container, client, cursor);
     let sent = session.turns(|turns| {
         let current = turns.current.as_ref().filter(|current| current.state == TurnState::Sent);
         current.map(|current| current.id)

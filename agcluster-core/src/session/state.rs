@@ -88,6 +88,8 @@ pub struct State {
     pub turn: Option<TurnId>,
     /// Its container.
     pub container: Option<ContainerId>,
+    /// When the platform ends that container, if it does so by itself.
+    pub expires_at: Option<jiff::Timestamp>,
     /// The generation of that container.
     pub generation: u32,
     /// Which run of the agent server was configured.

@@ -27,6 +27,7 @@ pub(crate) fn render(info: &SessionInfo) -> Value {
         "agent": info.agent,
         "created_at": info.created_at,
         "last_active": info.last_active,
+        "expires_at": info.state.expires_at,
         "warnings": info.warnings,
         "timings": info.timings,
         "config": null,

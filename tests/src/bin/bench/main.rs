@@ -14,6 +14,7 @@ mod limits;
 mod machine;
 mod memory;
 mod options;
+mod platforms;
 mod program;
 mod relay;
 mod report;
@@ -72,6 +73,7 @@ async fn run(options: &Options) -> Result<()> {
             Part::Launch => Stage::with(options, Platform::Docker, &stop, launch::measure).await?,
             Part::Relay => Stage::with(options, options.scripted_on, &stop, relay::measure).await?,
             Part::Memory => Stage::with(options, options.scripted_on, &stop, memory::measure).await?,
+            Part::Platforms => platforms::measure(options, &stop).await?,
             Part::Health => Stage::with(options, Platform::Docker, &stop, health::measure).await?,
             Part::Restart => unless(&stop, restart::measure(options)).await?,
             Part::Streams => unless(&stop, streams::measure(options)).await?,

@@ -99,6 +99,8 @@ pub(crate) enum Part {
     Idle,
     /// Events that are kept, on SQLite and on PostgreSQL
     Append,
+    /// The layers around a platform, and the requests that a launch takes there
+    Platforms,
 }
 
 /// What agents run in.

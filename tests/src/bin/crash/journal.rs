@@ -57,7 +57,7 @@ pub(crate) fn check(
 }
 
 fn is_known(seen: &Seen<'_>, asked: &[Asked]) -> bool {
-    seen.prompt == PROBE || asked.iter().any(|asked| seen.prompt.contains(&asked.marker))
+    seen.prompt == PROBE || asked.iter().any(|asked| seen.prompt == asked.prompt)
 }
 
 /// Stands for the prompts of probes.
@@ -112,7 +112,7 @@ fn one_life(session: &str, turn: &str, seen: &Seen<'_>, findings: &mut Findings)
 /// A turn has exactly what it was asked for; one that was cut off, the beginning of it.
 fn as_asked(session: &str, asked: &Asked, turns: &BTreeMap<&str, Seen<'_>>, findings: &mut Findings) {
     let marker = &asked.marker;
-    let runs: Vec<_> = turns.values().filter(|seen| seen.prompt.contains(marker.as_str())).collect();
+    let runs: Vec<_> = turns.values().filter(|seen| seen.prompt == asked.prompt).collect();
     if runs.len() > 1 {
         findings.fault(Fault::Duplicated, format!("{session}: {marker} ran {} times", runs.len()));
     }
@@ -146,7 +146,7 @@ fn own_memory(
 ) {
     for asked in asked {
         let marker = &asked.marker;
-        let times = done.iter().filter(|done| first_line(done).ends_with(marker.as_str())).count();
+        let times = done.iter().filter(|done| first_line(done).rsplit(' ').next() == Some(marker)).count();
         let ended = asked.turn.as_ref().and_then(|turn| turns.get(turn.as_str())?.ended.first());
         let is_complete = ended.is_some_and(|end| end["outcome"] == "completed");
         if times > 1 {

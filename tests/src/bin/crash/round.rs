@@ -109,8 +109,8 @@ impl World {
         }
         for session in 0..self.sessions.len() {
             let id = self.sessions[session].id.clone();
-            let talks = self.seeded.percent(70);
-            let restarts = self.seeded.percent(20);
+            let talks = self.seeded.percent(85);
+            let restarts = self.seeded.percent(25);
             let removes = !restarts && self.seeded.percent(15);
             if talks {
                 let mut asked = Asked::new(agent, self.mark(), &mut self.seeded);
@@ -122,7 +122,7 @@ impl World {
                 });
                 self.findings.turns += 1;
             }
-            let wait = self.seeded.time(self.pace.delay / 2);
+            let wait = self.seeded.time(self.pace.delay / 6);
             if restarts {
                 let (line, id) = (line.clone(), id.clone());
                 acts.spawn(async move { Done::Restarted(acts::restart(line, id, wait).await) });
@@ -142,7 +142,9 @@ impl World {
     /// Kills the server at a point that chance says, once or again while it recovers.
     async fn kill(&mut self, installation: &mut Installation, acts: &JoinSet<Done>) -> Result<()> {
         // Clients that wait see nothing: then it is time that counts.
-        let delay = self.seeded.time(self.pace.delay);
+        // Most of what clients begin is soon done.
+        let longest = if self.seeded.percent(60) { self.pace.delay / 6 } else { self.pace.delay };
+        let delay = self.seeded.time(longest);
         if self.seeded.percent(50) || acts.is_empty() {
             tokio::time::sleep(delay).await;
         } else {

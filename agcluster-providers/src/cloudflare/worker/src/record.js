@@ -8,13 +8,15 @@ export class RecordStore {
   }
 
   load() {
-    this.#table();
+    // Asking for what never was must write nothing.
+    const tables = this.storage.sql.exec("SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'record'");
+    if (tables.toArray().length === 0) return null;
     const [row] = this.storage.sql.exec("SELECT json FROM record").toArray();
     return row === undefined ? null : JSON.parse(row.json);
   }
 
   save(record) {
-    this.#table();
+    this.storage.sql.exec("CREATE TABLE IF NOT EXISTS record (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL)");
     this.storage.sql.exec("INSERT OR REPLACE INTO record VALUES (1, ?)", JSON.stringify(record));
   }
 
@@ -22,10 +24,6 @@ export class RecordStore {
   async clear() {
     await this.storage.deleteAlarm();
     await this.storage.deleteAll();
-  }
-
-  #table() {
-    this.storage.sql.exec("CREATE TABLE IF NOT EXISTS record (one INTEGER PRIMARY KEY CHECK (one = 1), json TEXT NOT NULL)");
   }
 }
 
