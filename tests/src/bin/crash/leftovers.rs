@@ -62,7 +62,7 @@ async fn of_docker(cluster: &str, expected: &Expected) -> Result<Vec<String>> {
         .into_iter()
         .map(|volume| volume.labels.get(LABEL_SESSION).cloned().unwrap_or_else(|| volume.name.clone()));
     let mut wrong = compare("container", containers, expected);
-    let own = expected.iter().map(|(session, _)| (session.clone(), 0)).collect();
+    let own = expected.keys().map(|session| (session.clone(), 0)).collect();
     wrong.extend(compare("volume", volumes.map(|session| (session, 0)).collect(), &own));
     Ok(wrong)
 }
