@@ -187,3 +187,61 @@ fn inside(liveness: &Liveness, patience: Duration) -> Option<Diagnosis> {
     let silent_ms = liveness.program.as_ref().map_or(turn.silent_ms, |program| program.silent_ms);
     diagnosis(StuckOn::AgentProgram, silent_ms, "the agent program runs, but says nothing".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use agcluster_protocol::{ModelLiveness, Phase, ProgramLiveness, ToolLiveness, TurnLiveness};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A turn that has been silent for two minutes, of a program that runs.
+    fn silent() -> Liveness {
+        Liveness {
+            instance: "i".into(),
+            phase: Phase::Ready,
+            generation: Some(1),
+            session: None,
+            configured: None,
+            turn: Some(TurnLiveness { id: TurnId::generate(), age_ms: 200_000, silent_ms: 120_000 }),
+            program: Some(ProgramLiveness { running: true, silent_ms: 120_000, deaths: 0, problem: None }),
+            model: None,
+            tools: Vec::new(),
+            asked: Vec::new(),
+            events: agcluster_protocol::EventsLiveness::default(),
+        }
+    }
+
+    fn on(liveness: &Liveness) -> Option<StuckOn> {
+        inside(liveness, PATIENCE).map(|diagnosis| diagnosis.on)
+    }
+
+    #[test]
+    fn a_turn_that_says_something_or_waits_for_a_person_is_not_stuck() {
+        let mut talking = silent();
+        talking.turn = talking.turn.map(|turn| TurnLiveness { silent_ms: 59_999, ..turn });
+        assert_eq!(on(&talking), None);
+        assert_eq!(on(&Liveness { asked: vec!["r".into()], ..silent() }), None);
+        assert_eq!(on(&Liveness { turn: None, ..silent() }), None);
+    }
+
+    #[test]
+    fn what_a_silent_turn_waits_for_is_named() {
+        assert_eq!(on(&silent()), Some(StuckOn::AgentProgram));
+        let model = Some(ModelLiveness { open_requests: 1, silent_ms: 110_000 });
+        assert_eq!(on(&Liveness { model, ..silent() }), Some(StuckOn::Model));
+        let tools = vec![ToolLiveness { call_id: "c".into(), name: "Bash".into(), running_ms: 119_000 }];
+        let tool = Liveness { model, tools, ..silent() };
+        assert_eq!(on(&tool), Some(StuckOn::Tool));
+        assert!(inside(&tool, PATIENCE).is_some_and(|diagnosis| diagnosis.detail.contains("Bash has run for 119 s")));
+        let program = Some(ProgramLiveness {
+            running: false,
+            silent_ms: 0,
+            deaths: 5,
+            problem: Some("it ended five times".into()),
+        });
+        let dead = inside(&Liveness { program, ..silent() }, PATIENCE);
+        assert!(dead.is_some_and(|dead| dead.detail.contains("ended five times")));
+    }
+}
