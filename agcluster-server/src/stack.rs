@@ -63,10 +63,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 ///
 /// Failover is not among them: which provider a container is on is the session's to know, so a launch chooses among whole stacks
 /// ([`Selection`](agcluster_core::provider::Selection)). A call costs some microseconds here, which the bench holds against its target.
-pub fn around(
-    platform: Arc<dyn ContainerProvider>,
-    settings: &LayerSettings,
-) -> Arc<dyn ContainerProvider> {
+pub fn around(platform: Arc<dyn ContainerProvider>, settings: &LayerSettings) -> Arc<dyn ContainerProvider> {
     let create = Duration::from_secs(settings.create_seconds);
     Stack::of(platform)
         .with(Timeout::default().with(Operation::Create, create).with(Operation::Restore, create))
