@@ -99,8 +99,7 @@ async fn unnamed(
     if is_configured {
         return Ok(provider);
     }
-    let folder = settings.provider_configs.display();
-    Err(format!("nothing configures it: {to_name}, or write {folder}/{name}.yaml"))
+    Err(format!("nothing configures it: {to_name}, or write its {name}.yaml"))
 }
 
 fn find(factory: &ProviderFactory, settings: &Settings, name: &str) -> Result<Found> {

@@ -219,7 +219,7 @@ async fn the_agent_server_is_uploaded_into_images_that_have_none_or_is_in_a_snap
     let snapshot = provider.snapshot(&container.id).await.unwrap();
     provider.destroy(&container.id, DestroyOptions::default()).await.unwrap();
     // What was asked for survives its source.
-    assert_eq!(platform.snapshots(), [snapshot.clone()]);
+    assert_eq!(platform.snapshots(), std::slice::from_ref(&snapshot));
     let from = platform.provider_with(json!({"image": null, "snapshot": snapshot})).unwrap();
     let container = from.create(spec("copy")).await.unwrap();
     health(&*from, &container.id, "copy").await;

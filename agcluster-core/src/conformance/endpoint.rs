@@ -6,7 +6,7 @@ use agcluster_protocol::codes;
 
 use super::case::{check, refused, same};
 use super::{Context, Failed, Outcome, Verdict};
-use crate::agent::{AgentClient, AgentError};
+use crate::agent::{AgentClient, AgentError, wait_until_healthy};
 use crate::provider::{ErrorKind, StopOptions};
 
 /// A container that does not run has no endpoint.
@@ -28,7 +28,7 @@ pub async fn only_the_right_token_is_taken(context: &Context) -> Verdict {
     let right = AgentClient::new(&endpoint, &context.token(&one))?;
     let wrong = AgentClient::new(&endpoint, &context.token(&other))?;
     // Without any token everybody may ask for the health; nothing else.
-    wrong.health().await?;
+    wait_until_healthy(&wrong, context.patience()).await?;
     let answered = BTreeMap::from([("right", right.interrupt().await), ("wrong", wrong.interrupt().await)]);
     for (token, answer) in answered {
         let refused = match answer {

@@ -29,10 +29,12 @@ pub(super) fn find(
     environment: &Environment,
 ) -> Result<Found> {
     let path = folder.join(format!("{platform}.yaml"));
-    let in_file = |message: String| -> Error { invalid(format!("{}: {message}", path.display())) };
+    // The file's name and not its path, and no piece of it: everybody may ask what a platform lacks.
+    let in_file = |message: String| -> Error { invalid(format!("{platform}.yaml: {message}")) };
     let mut found = match std::fs::read_to_string(&path) {
         Ok(text) => {
-            let read = serde_saphyr::from_str::<Option<Map<String, Value>>>(&text);
+            let options = serde_saphyr::options! { with_snippet: false };
+            let read = serde_saphyr::from_str_with_options::<Option<Map<String, Value>>>(&text, options);
             let fields = read.map_err(|error| in_file(format!("it is not valid: {error}")))?;
             Found { fields: fields.unwrap_or_default(), is_configured: true }
         }

@@ -21,6 +21,9 @@ pub(crate) const FOR_TESTS: &[Package] = &[
     Package { program: "git", package: "git" },
     Package { program: "curl", package: "curl" },
     Package { program: "python3", package: "python3" },
+    // The official client of a platform, which runs against the fake of it.
+    Package { program: "node", package: "nodejs" },
+    Package { program: "npm", package: "npm" },
 ];
 
 /// Whether missing packages may simply be installed: as root on Debian or a child of it.
