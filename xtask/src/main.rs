@@ -9,6 +9,7 @@ mod bench;
 mod checks;
 mod command;
 mod conformance;
+mod crash;
 mod demo;
 mod docker;
 mod environment;
@@ -69,6 +70,12 @@ enum Command {
         /// Which; all, if none is named.
         platforms: Vec<String>,
     },
+    /// Kill the server again and again while it works: --rounds N, --seed S, --agent scripted|claude; see --help.
+    Crash {
+        /// Arguments for the crash test.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure, and print each figure beside its floor.
     Bench {
         /// Arguments for the benchmark.
@@ -85,6 +92,7 @@ fn main() -> ExitCode {
         Command::Image { variant, base, fresh } => image::build(&Order { variant, base, fresh }).map(drop),
         Command::Agent => agent::build().map(|path| println!("{}", path.display())),
         Command::Conformance { platforms } => conformance::run(&platforms),
+        Command::Crash { arguments } => crash::run(&arguments),
         Command::Bench { arguments } => bench::run(&arguments),
     };
     match done {

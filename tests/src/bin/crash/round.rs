@@ -34,6 +34,9 @@ enum Done {
     Removed { session: usize, removed: Result<()> },
 }
 
+/// A session of so many turns is removed.
+const OLD: usize = 8;
+
 /// How much happens at a time, and how fast.
 struct Pace {
     most_sessions: usize,
@@ -111,7 +114,9 @@ impl World {
             let id = self.sessions[session].id.clone();
             let talks = self.seeded.percent(85);
             let restarts = self.seeded.percent(25);
-            let removes = !restarts && self.seeded.percent(15);
+            // All of a journal is read in every round, so none may grow for ever.
+            let is_old = self.sessions[session].asked.len() >= OLD;
+            let removes = !restarts && (is_old || self.seeded.percent(15));
             if talks {
                 let mut asked = Asked::new(agent, self.mark(), &mut self.seeded);
                 asked.may_be_cut = restarts;
