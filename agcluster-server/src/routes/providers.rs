@@ -7,17 +7,21 @@ use serde_json::{Value, json};
 
 use crate::AppState;
 
-/// `GET /api/providers`: every platform this server knows, by name; those that are configured with their capabilities, limits and health, the
-/// others with what is missing.
+/// `GET /api/providers`: every platform this server knows. First the default ones in their order, then the others that are configured, with capabilities,
+/// limits and health; then those that are not, with what is missing.
 pub(crate) async fn list(State(state): State<AppState>) -> Json<Value> {
     let set = state.sessions.providers();
-    let configured = set.iter().map(async |(name, provider)| {
+    let defaults = set.default_names();
+    let is_default = |name: &str| defaults.iter().any(|default| default == name);
+    let mut all: Vec<_> = set.iter().collect();
+    all.sort_by_key(|(name, _)| defaults.iter().position(|default| default == name).unwrap_or(usize::MAX));
+    let configured = all.into_iter().map(async |(name, provider)| {
         let health = state.readiness.of(name, provider.as_ref()).await;
         let capabilities = provider.info().capabilities;
         json!({
             "name": name,
             "configured": true,
-            "default": set.default_names().iter().any(|default| default == name),
+            "default": is_default(name),
             "limits": { "enforced": capabilities.limits, "lifetime": capabilities.lifetime },
             "capabilities": capabilities,
             "health": health,
@@ -27,6 +31,5 @@ pub(crate) async fn list(State(state): State<AppState>) -> Json<Value> {
     providers.extend(set.missing().map(
         |(name, missing)| json!({ "name": name, "configured": false, "default": false, "missing": missing }),
     ));
-    providers.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
-    Json(json!({ "total": providers.len(), "default": set.default_names(), "providers": providers }))
+    Json(json!({ "total": providers.len(), "default": defaults, "providers": providers }))
 }
