@@ -17,6 +17,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 const KEY: &str = "sk-ant-test-c0ffee11";
+const MCP_SECRET: &str = "mcp-test-5eC2e7";
 /// One step takes seconds; one that takes so long hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -86,6 +87,16 @@ fn folder(cluster: &str, model: Option<&ModelApi>) -> tempfile::TempDir {
     );
     std::fs::write(folder.path().join(".env"), settings).unwrap();
     folder
+}
+
+/// The files of a server that hold a text.
+fn holding(folder: &Path, text: &str) -> Vec<String> {
+    let data = std::fs::read_dir(folder.join("data")).unwrap();
+    let files = data.map(|entry| entry.unwrap().path());
+    let holds = |file: &PathBuf| {
+        std::fs::read(file).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    files.filter(holds).map(|file| file.display().to_string()).collect()
 }
 
 fn add_setting(folder: &tempfile::TempDir, line: &str) {
@@ -193,21 +204,37 @@ async fn a_second_server_on_the_same_database_does_not_start() {
 }
 
 #[tokio::test]
-async fn the_log_has_no_key_however_much_is_logged() {
+async fn neither_the_log_nor_the_database_has_a_key_however_much_is_logged_and_kept() {
     let listen = "0.0.0.0:0".parse().unwrap();
     let model = ModelApi::start(Options { listen, ..Options::default() }).await.unwrap();
     let cluster = cluster();
     let folder = folder(&cluster, Some(&model));
     let server = Program::start(folder.path()).await;
-    let session = server.launch(json!({ "allowed_tools": ["Bash"], "model": "claude-sonnet-4-5" })).await;
+    let config = json!({
+        "allowed_tools": ["Bash"], "model": "claude-sonnet-4-5",
+        "env": { "DEPLOY_KEY": MCP_SECRET },
+        "mcp_servers": { "absent": { "command": "/nonexistent", "env": { "TOKEN": MCP_SECRET } } },
+    });
+    let session = server.launch(config).await;
     assert_eq!(session.ask("@@text hello").await.unwrap().body["content"], "hello");
     assert!(model.requests().iter().any(|request| request.api_key() == Some(KEY)), "the key was used");
-    session.delete().await.unwrap();
     server.signal("-TERM");
     let (log, well) = server.end().await;
     assert!(well && log.contains("\"level\":\"TRACE\""), "{log}");
-    let shown: Vec<&str> = log.lines().filter(|line| line.contains(KEY)).collect();
+    let shown: Vec<&str> =
+        log.lines().filter(|line| line.contains(KEY) || line.contains(MCP_SECRET)).collect();
     assert!(shown.is_empty(), "{shown:#?}");
+    assert!(
+        holding(folder.path(), "hello").iter().any(|file| file.contains("agcluster.db")),
+        "events are kept"
+    );
+    assert_eq!(holding(folder.path(), KEY), [""; 0]);
+    assert_eq!(holding(folder.path(), MCP_SECRET), [""; 0]);
+
+    let server = Program::start(folder.path()).await;
+    server.session(&session).delete().await.unwrap();
+    server.signal("-TERM");
+    assert!(server.end().await.1);
     model.stop().await;
 }
 
