@@ -84,6 +84,9 @@ mod tests {
     fn every_platform_is_registered_under_its_own_name() {
         let mut factory = ProviderFactory::new();
         register_all(&mut factory);
-        assert_eq!(factory.platforms(), ["cloudflare", "docker", "fly_machines", "memory", "process", "vercel"]);
+        assert_eq!(
+            factory.platforms(),
+            ["cloudflare", "docker", "fly_machines", "memory", "process", "vercel"]
+        );
     }
 }
