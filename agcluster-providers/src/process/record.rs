@@ -55,6 +55,18 @@ pub(super) fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
 
 /// The names of the `.json` files in a folder, without that ending.
 pub(super) fn names(folder: &Path) -> io::Result<Vec<String>> {
+    names_with(folder, ".json")
+}
+
+/// The names of what [`write`] left half written when its process was killed, without the ending.
+pub(super) fn halves(folder: &Path) -> io::Result<Vec<String>> {
+    names_with(folder, HALF)
+}
+
+/// The ending of a file that is being written.
+const HALF: &str = ".half";
+
+fn names_with(folder: &Path, ending: &str) -> io::Result<Vec<String>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -63,7 +75,7 @@ pub(super) fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in entries {
         let name = entry?.file_name();
-        names.extend(name.to_str().and_then(|name| name.strip_suffix(".json")).map(str::to_owned));
+        names.extend(name.to_str().and_then(|name| name.strip_suffix(ending)).map(str::to_owned));
     }
     Ok(names)
 }

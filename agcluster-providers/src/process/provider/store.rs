@@ -192,6 +192,7 @@ impl Store {
             self.remove_container(container).map_err(removed)?;
         }
         let workspace = name.workspace();
+        self.remove_halves(&workspace).map_err(removed)?;
         let records = record::names(&self.layout.records()).map_err(removed)?;
         // The session's next generation may have it already.
         let is_used = records.iter().any(|container| workspace_of(container) == workspace);
@@ -200,6 +201,17 @@ impl Store {
             lock.remove().map_err(removed)?;
         }
         Ok(())
+    }
+
+    /// Removes what a killed process left half written of a session, whose lock is held.
+    fn remove_halves(&self, workspace: &str) -> io::Result<()> {
+        let path = |file: PathBuf| file.with_extension("half");
+        for container in record::halves(&self.layout.records())? {
+            if workspace_of(&container) == workspace {
+                layout::remove_file(&path(self.layout.record(&container)))?;
+            }
+        }
+        layout::remove_file(&path(self.layout.workspace_labels(workspace)))
     }
 
     fn remove_container(&self, container: &str) -> io::Result<()> {
