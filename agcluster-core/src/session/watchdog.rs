@@ -234,7 +234,10 @@ mod tests {
         let tools = vec![ToolLiveness { call_id: "c".into(), name: "Bash".into(), running_ms: 119_000 }];
         let tool = Liveness { model, tools, ..silent() };
         assert_eq!(on(&tool), Some(StuckOn::Tool));
-        assert!(inside(&tool, PATIENCE).is_some_and(|diagnosis| diagnosis.detail.contains("Bash has run for 119 s")));
+        assert!(
+            inside(&tool, PATIENCE)
+                .is_some_and(|diagnosis| diagnosis.detail.contains("Bash has run for 119 s"))
+        );
         let program = Some(ProgramLiveness {
             running: false,
             silent_ms: 0,
