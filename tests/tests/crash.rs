@@ -1,5 +1,7 @@
 //! The server is killed among working clients: a short form of `cargo xtask crash`, with a seed that is always the same.
 
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 use std::time::Duration;
 
 use tokio::process::Command;
