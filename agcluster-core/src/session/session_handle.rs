@@ -18,7 +18,7 @@ use super::{
     SessionRecord, State, Status,
 };
 use crate::agent::{AgentClient, AgentError, TokenKey};
-use crate::journal::{self, Entry, Journal, Patience, Record};
+use crate::journal::{self, Entry, Journal, JournalError, Patience, Record};
 use crate::provider::ContainerProvider;
 use crate::store::{Change, StoreError, TurnRecord};
 
@@ -184,7 +184,8 @@ impl Session {
     /// # Errors
     /// [`SessionError::Journal`] for a cursor that is too old or from the future.
     pub async fn events(&self, after: u64) -> Result<BoxStream<'static, journal::Result<Arc<Record>>>> {
-        Ok(journal::subscribe(self.journal.clone(), self.id.clone(), after).await?.boxed())
+        let records = journal::subscribe(self.journal.clone(), self.id.clone(), after).await;
+        Ok(records.map_err(|error| self.unread(error))?.boxed())
     }
 
     /// Up to `limit` records after a cursor.
@@ -192,7 +193,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Journal`] for a cursor that is too old or from the future.
     pub async fn read(&self, after: u64, limit: usize) -> Result<Vec<Arc<Record>>> {
-        Ok(self.journal.read(&self.id, after, limit).await?)
+        self.journal.read(&self.id, after, limit).await.map_err(|error| self.unread(error))
     }
 
     /// The number of the newest event.
@@ -201,6 +202,16 @@ impl Session {
     /// [`SessionError::Journal`] when the store does not work.
     pub async fn head(&self) -> Result<u64> {
         Ok(self.journal.head(&self.id).await?.borrow().seq)
+    }
+
+    /// Why its events cannot be read. Of a session that was removed meanwhile there are none, whatever the cursor.
+    pub(super) fn unread(&self, error: JournalError) -> SessionError {
+        match error {
+            JournalError::CursorInFuture { .. } if self.state.borrow().status == Status::Stopped => {
+                SessionError::NotFound(self.id.clone())
+            }
+            error => error.into(),
+        }
     }
 
     /// Asks the running turn to end. Its terminal event follows in the journal.

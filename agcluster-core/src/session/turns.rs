@@ -96,7 +96,8 @@ impl Session {
     /// # Errors
     /// [`SessionError::Journal`] for a cursor that is too old.
     pub async fn follow(&self, turn: TurnId, after: u64) -> Result<Turn> {
-        let records = journal::subscribe(self.journal.clone(), self.id.clone(), after).await?;
+        let records = journal::subscribe(self.journal.clone(), self.id.clone(), after).await;
+        let records = records.map_err(|error| self.unread(error))?;
         Ok(Turn::new(turn, after, records.boxed()))
     }
 
@@ -438,7 +439,8 @@ fn withdrawal(record: TurnRecord, idempotency: Option<String>) -> Vec<Change> {
 /// Whether the agent server may have the turn, or may get it yet.
 fn is_undecided(error: &SessionError) -> bool {
     match error {
-        SessionError::Agent(error) => error.is_retryable(),
+        // The session was restarted meanwhile, which has ended the turn.
+        SessionError::Agent(error) => error.is_retryable() || error.is_refusal(codes::STALE_GENERATION),
         SessionError::Unreachable(_) => true,
         _ => false,
     }

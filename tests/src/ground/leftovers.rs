@@ -29,14 +29,18 @@ pub(super) async fn of_docker(clusters: &str) -> anyhow::Result<Vec<String>> {
     Ok(containers.chain(volumes).collect())
 }
 
-/// Folders of sessions, and processes. Every process of a session works somewhere beneath the state folder or has its path in
+/// Where the files of sessions are, below the state folder.
+const FOLDERS: [&str; 4] = ["records", "run", "containers", "workspaces"];
+
+/// Files of sessions, and processes. Every process of a session works somewhere beneath the state folder or has its path in
 /// its arguments.
 pub(super) fn of_processes(state: &Path) -> anyhow::Result<Vec<String>> {
-    let entries =
-        std::fs::read_dir(state).map(|entries| entries.flatten().collect()).unwrap_or_else(|_| Vec::new());
-    let folders =
-        entries.into_iter().map(|entry| entry.path()).filter(|path| path.join("workspace").exists());
-    let mut left: Vec<_> = folders.map(|path| format!("folder {}", path.display())).collect();
+    let mut left = Vec::new();
+    for folder in FOLDERS.map(|folder| state.join(folder)) {
+        // Nothing was ever launched there.
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        left.extend(entries.flatten().map(|entry| format!("file {}", entry.path().display())));
+    }
     let needle = state.display().to_string();
     for entry in std::fs::read_dir("/proc")?.flatten() {
         let path = entry.path();

@@ -122,6 +122,7 @@ impl Installation {
     /// When it does not come to serve.
     pub async fn start(&mut self) -> anyhow::Result<Duration> {
         ensure!(self.server.is_none(), "the server runs already");
+        tokio::time::timeout(START, self.until_port_is_free()).await.context("the port stays in use")?;
         let begun = Instant::now();
         let mut child = self.command()?.spawn().context("the server cannot be started: build it first")?;
         let stderr = child.stderr.take().context("no standard error")?;
@@ -135,6 +136,14 @@ impl Installation {
             bail!("the server ended before it served: {}", log.lines().last().unwrap_or_default());
         }
         Ok(begun.elapsed())
+    }
+
+    /// A child that was being made when its server was killed has the port until it has become what it shall be.
+    async fn until_port_is_free(&self) {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
+        while std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            looks.tick().await;
+        }
     }
 
     fn command(&self) -> anyhow::Result<Command> {
