@@ -112,7 +112,8 @@ impl System {
             all.extend(["--container-provider", default.name()]);
         }
         all.extend_from_slice(arguments);
-        let server = Server::bind(Settings::try_parse_from(all)?).await?;
+        // On the heap: a start is large, and stands in the future of every test.
+        let server = Box::pin(Server::bind(Settings::try_parse_from(all)?)).await?;
         let address = server.address()?;
         let (sessions, configs) = (server.state().sessions.clone(), server.state().configs.clone());
         let (stop, stopped) = oneshot::channel::<()>();
