@@ -259,7 +259,18 @@ async fn a_server_that_cannot_start_says_why_in_one_sentence() {
     assert!(text.contains("cannot be listened on") && text.contains("API_PORT"), "{text}");
     let (code, text) = run(vec!["--port=0".into(), "--container-provider=vercle".into()]).await;
     assert_eq!(code, Some(1));
-    assert!(text.contains("there is no provider \"vercle\"; available: docker, memory, process"), "{text}");
+    assert!(
+        text.contains("there is no provider \"vercle\"; available: cloudflare, docker, fly_machines"),
+        "{text}"
+    );
+    for (url, word) in
+        [("postgres://u:hush-51@127.0.0.1:9/none", "PostgreSQL"), ("mysql://u:hush-51@db/x", "sqlite:///")]
+    {
+        let (code, text) = run(vec!["--port=0".into(), format!("--database-url={url}")]).await;
+        assert_eq!(code, Some(1));
+        assert!(text.contains("DATABASE_URL") && text.contains(word) && !text.contains("hush-51"), "{text}");
+        assert_eq!(text.trim().lines().count(), 1, "{text}");
+    }
     let (code, text) = run(vec!["--container-memory-limit=4 gigs".into()]).await;
     assert_eq!(code, Some(2));
     assert!(text.contains("is no size"), "{text}");
