@@ -1,4 +1,4 @@
-//! Real Claude Code in machines of a fake Fly, through the server; only the model's HTTP API is scripted.
+//! Real Claude Code in machines of a fake Fly, through the server: what is of Fly alone. The rest is in `claude_clouds.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -66,26 +66,6 @@ async fn a_turn_with_a_tool_runs_there_and_the_platform_learns_no_key() {
     end(platform, system).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_that_the_platform_cuts_goes_on_where_it_was() {
-    let (platform, system) = system().await;
-    let session = system.api(KEY).launch(agent()).await.unwrap();
-    let mut chat = session.chat("@@gate half One sentence that is cut in the middle.").await.unwrap();
-    chat.until("content_delta").await.unwrap();
-    system.model().reached("half").await;
-    platform.cut_streams();
-    system.model().open("half");
-    let frames = chat.rest().await.unwrap();
-    assert_eq!(
-        frames.last().unwrap().data,
-        json!({ "type": "complete", "status": "success" }),
-        "{frames:#?}"
-    );
-    assert_eq!(said(&frames), "One sentence that is cut in the middle.");
-    delete(&session).await;
-    end(platform, system).await;
-}
-
 /// The platform cuts connections that are silent for longer than their service says; the session does not mind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_was_silent_for_too_long_goes_on_where_it_was() {
@@ -101,21 +81,6 @@ async fn a_stream_that_was_silent_for_too_long_goes_on_where_it_was() {
     system.model().open("half");
     let frames = chat.rest().await.unwrap();
     assert_eq!(said(&frames), "One sentence after a long silence.");
-    delete(&session).await;
-    end(platform, system).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_interrupt_ends_the_turn_and_the_next_one_works() {
-    let (platform, system) = system().await;
-    let session = system.api(KEY).launch(agent()).await.unwrap();
-    let mut chat = session.chat("@@bash sleep 987652\n@@text never said").await.unwrap();
-    chat.until("tool_use").await.unwrap();
-    assert!(session.post("interrupt", json!({})).await.unwrap().status.is_success());
-    let frames = chat.rest().await.unwrap();
-    assert_eq!(frames.last().unwrap().data["status"], "interrupted", "{frames:#?}");
-    let next = session.chat("@@text Still here.").await.unwrap().rest().await.unwrap();
-    assert_eq!(said(&next), "Still here.");
     delete(&session).await;
     end(platform, system).await;
 }
