@@ -205,6 +205,19 @@ async fn two_requests_of_one_name_at_once_make_one_session() {
     assert_eq!(world.containers().await, 1);
 }
 
+#[tokio::test]
+async fn two_messages_of_one_name_at_once_are_one_turn() {
+    let world = World::new();
+    let sessions = world.start().await;
+    let session = sessions.launch(launch()).await.unwrap();
+    let request = || TurnRequest { idempotency: named("turn", "x"), ..say("@@say once") };
+    let (one, other) = tokio::join!(session.begin(request()), session.begin(request()));
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_eq!(one.id(), other.id());
+    one.collect::<Vec<_>>().await;
+    assert_eq!(ends(&session).await.len(), 1);
+}
+
 /// A launch that was cut off after it was written down.
 async fn cut_off(world: &World, launch: Launch) -> SessionId {
     let sessions = world.start().await;

@@ -6,6 +6,7 @@ use agcluster_core::journal::JournalError;
 use agcluster_core::protocol::codes;
 use agcluster_core::provider::{self, ErrorKind};
 use agcluster_core::session::SessionError;
+use agcluster_core::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -197,6 +198,7 @@ impl From<JournalError> for Problem {
                 Self { earliest: Some(earliest), ..Self::new(StatusCode::GONE, "cursor_expired", detail) }
             }
             JournalError::CursorInFuture { .. } => Self::bad_request("cursor_in_future", detail),
+            JournalError::Store(StoreError::Conflict { .. }) => SessionError::IdempotencyMismatch.into(),
             _ => {
                 tracing::error!(%error, "the journal failed");
                 let detail =

@@ -122,6 +122,7 @@ impl SessionError {
             Self::Journal(JournalError::CursorExpired { .. }) => "cursor_expired",
             Self::Journal(JournalError::CursorInFuture { .. }) => "cursor_in_future",
             Self::Journal(JournalError::Store(StoreError::Unavailable(_))) => "store_unavailable",
+            Self::Journal(JournalError::Store(StoreError::Conflict { .. })) => "idempotency_key_reused",
             Self::Journal(_) => "journal_error",
             Self::Removed => "session_removed",
             Self::ShuttingDown => "shutting_down",

@@ -53,6 +53,8 @@ pub struct Session {
     pub(super) lifecycle: tokio::sync::Mutex<()>,
     /// Held by whoever carries events into the journal, or ends a turn that nobody carries.
     pub(super) carrier: tokio::sync::Mutex<()>,
+    /// Held by the one request with an idempotency key that is being begun.
+    pub(super) naming: Arc<tokio::sync::Mutex<()>>,
     /// Held from reading the state until its change is kept and shown.
     pub(super) changing: tokio::sync::Mutex<()>,
 }
@@ -137,6 +139,7 @@ impl Session {
             cancel,
             lifecycle: tokio::sync::Mutex::default(),
             carrier: tokio::sync::Mutex::default(),
+            naming: Arc::default(),
             changing: tokio::sync::Mutex::default(),
         }
     }
@@ -374,7 +377,7 @@ impl Session {
 }
 
 /// How long a request waits for earlier changes of its session to be kept.
-const STORE: std::time::Duration = std::time::Duration::from_secs(5);
+pub(super) const STORE: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long a request waits for a session to be adopted after a restart.
 const ADOPTION: std::time::Duration = std::time::Duration::from_secs(10);
 

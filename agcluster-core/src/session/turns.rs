@@ -11,14 +11,15 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::session_handle::{Along, is_busy};
+use super::session_handle::{Along, STORE, is_busy};
 use super::{Result, Session, SessionError, Status, Turn};
 use crate::agent::AgentError;
-use crate::journal::{self, Entry, Patience};
-use crate::store::{Change, IdempotencyRecord, TurnRecord, TurnState};
+use crate::journal::{self, Entry, JournalError, Patience};
+use crate::store::{Change, IdempotencyRecord, StoreError, TurnRecord, TurnState};
 
 /// Turns that may wait in one session.
 const QUEUE: usize = 64;
@@ -102,11 +103,19 @@ impl Session {
     }
 
     async fn promise(self: &Arc<Self>, request: TurnRequest) -> Result<(TurnId, u64)> {
-        if let Some(idempotency) = &request.idempotency
-            && let Some(turn) = self.begun_before(idempotency).await?
-        {
-            return Ok((turn.id, turn.after));
-        }
+        // One request with a name at a time: a repeated one finds what the first came to, also when that is being undone.
+        let naming = match &request.idempotency {
+            None => None,
+            Some(idempotency) => {
+                let naming = tokio::time::timeout(STORE, Arc::clone(&self.naming).lock_owned()).await;
+                let late = |_| StoreError::Unavailable("an earlier request still waits for it".to_owned());
+                let naming = naming.map_err(late)?;
+                if let Some(begun) = self.begun_before(idempotency).await? {
+                    return Ok(begun);
+                }
+                Some(naming)
+            }
+        };
         self.wake().await?;
         if request.when_busy == WhenBusy::Steer && self.state.borrow().turn.is_some() {
             return self.steer(request.prompt, request.idempotency.as_ref()).await;
@@ -126,9 +135,15 @@ impl Session {
         let (id, after) = (record.id, record.after);
         match self.take_place(record.clone(), request.idempotency.as_ref()).await {
             Err(SessionError::Busy { .. }) if request.when_busy == WhenBusy::Queue => {
-                self.enqueue(record, request.idempotency.as_ref()).await?;
+                if let Err(error) = self.enqueue(record.clone(), request.idempotency.as_ref()).await {
+                    self.doubt(&error, record, request.idempotency, naming);
+                    return Err(error);
+                }
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                self.doubt(&error, record, request.idempotency, naming);
+                return Err(error);
+            }
             Ok(()) => {
                 match self.deliver(id).await {
                     Ok(()) => {}
@@ -147,14 +162,19 @@ impl Session {
     }
 
     /// What a request with this name began.
-    async fn begun_before(&self, idempotency: &Idempotency) -> Result<Option<TurnRecord>> {
+    async fn begun_before(&self, idempotency: &Idempotency) -> Result<Option<(TurnId, u64)>> {
         let store = self.journal.store();
         let Some(record) = store.idempotency(&self.owner, &idempotency.key).await? else { return Ok(None) };
         if record.fingerprint != idempotency.fingerprint || record.session != self.id {
             return Err(SessionError::IdempotencyMismatch);
         }
         let turn = record.turn.ok_or(SessionError::IdempotencyMismatch)?;
-        Ok(Some(store.turn(turn).await?.ok_or(SessionError::IdempotencyMismatch)?))
+        if let Some(record) = store.turn(turn).await? {
+            return Ok(Some((record.id, record.after)));
+        }
+        // A prompt that was added to a turn of the agent's own, or a session that is being removed.
+        let is_kept = store.idempotency(&self.owner, &idempotency.key).await?.is_some();
+        Ok(if is_kept { Some((turn, self.head().await?)) } else { None })
     }
 
     /// Writes down that a turn begins. From then on it is the session's one running turn.
@@ -173,9 +193,7 @@ impl Session {
         });
         let taken = taken.await;
         if let Err(SessionError::Journal(_)) = &taken {
-            // It may be kept all the same: after a restart it must not run, since its client was told that it does not.
             self.turns(|turns| turns.current.take_if(|turn| turn.id == id));
-            self.withdraw_later(record, idempotency.map(|idempotency| idempotency.key.clone()));
         }
         taken
     }
@@ -225,7 +243,6 @@ impl Session {
         let kept = self.journal.commit(self.intent(&record, idempotency), Patience::Short).await;
         if let Err(error) = kept {
             self.turns(|turns| turns.queued.retain(|turn| turn.id != record.id));
-            self.withdraw_later(record, idempotency.map(|idempotency| idempotency.key.clone()));
             return Err(error.into());
         }
         // The turn before it may have ended meanwhile.
@@ -400,9 +417,22 @@ impl Session {
         }
     }
 
-    fn withdraw_later(self: &Arc<Self>, record: TurnRecord, idempotency: Option<String>) {
-        let session = Arc::clone(self);
-        tokio::spawn(async move { session.withdraw(record, idempotency).await });
+    /// A turn that was not written down in time may be all the same: it must not run after a restart, since its client is told
+    /// that it does not. Until that is settled, no other request has its name.
+    fn doubt(
+        self: &Arc<Self>,
+        error: &SessionError,
+        record: TurnRecord,
+        idempotency: Option<Idempotency>,
+        naming: Option<OwnedMutexGuard<()>>,
+    ) {
+        if matches!(error, SessionError::Journal(JournalError::Store(StoreError::Unavailable(_)))) {
+            let session = Arc::clone(self);
+            tokio::spawn(async move {
+                session.withdraw(record, idempotency.map(|idempotency| idempotency.key)).await;
+                drop(naming);
+            });
+        }
     }
 
     /// Whether it runs no turn and none waits.
