@@ -85,8 +85,12 @@ async fn two_sessions_cannot_see_each_other() {
     };
     assert_eq!(bash(&two, &knock(&of_two)).await.trim(), "open", "the check itself works");
     assert_eq!(bash(&two, &knock(&of_one)).await.trim(), "shut");
-    let processes = bash(&two, "cat /proc/[0-9]*/comm | grep -c '^claude$'").await;
-    assert_eq!(processes.trim(), "1", "it sees processes of others");
+    // Processes are seen by name space alone: each has its own, and none has the machine's.
+    let namespace = "readlink /proc/self/ns/pid";
+    let (of_one, of_two) = (bash(&one, namespace).await, bash(&two, namespace).await);
+    let of_machine = std::fs::read_link("/proc/self/ns/pid").unwrap().display().to_string();
+    assert!(of_one.starts_with("pid:[") && of_one != of_two, "{of_one} {of_two}");
+    assert!(of_one.trim() != of_machine && of_two.trim() != of_machine, "{of_one} {of_two} {of_machine}");
     system.stop().await.unwrap();
 }
 
