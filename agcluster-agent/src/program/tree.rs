@@ -98,10 +98,16 @@ impl ProcessTree {
             return;
         }
         let Ok(mut died) = signal(SignalKind::child()) else { return };
+        let mut seen_none = false;
         for _ in 0..ROUNDS {
             let left = self.kill_orphans();
-            if left == 0 {
+            if left == 0 && seen_none {
                 return;
+            }
+            // A child whose parent dies during the walk hangs in the air, and comes to this process by the next one.
+            seen_none = left == 0;
+            if seen_none {
+                continue;
             }
             // The death of one of them is told by the signal; what is no child of this process dies untold.
             let _ = tokio::time::timeout(ROUND, died.recv()).await;
