@@ -58,6 +58,12 @@ impl Selection {
         Self { members, current: AtomicUsize::new(0), asked: AtomicUsize::new(0) }
     }
 
+    /// The same after a break: any of them may have been asked by an earlier process, and [`clear`](Self::clear) is of all.
+    pub(crate) fn after_a_break(self) -> Self {
+        self.asked.store(self.members.len(), Ordering::Relaxed);
+        self
+    }
+
     /// All, by name, in their order. There is at least one.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<dyn ContainerProvider>)> {
         self.members.iter().map(|(name, provider)| (name.as_str(), provider))

@@ -34,6 +34,7 @@ impl Placement {
     /// A session as it was kept: with the candidates of a launch that was cut off, or with the provider that was taken.
     pub(super) fn recovered(providers: &ProviderSet, name: &str, candidates: &[String]) -> Self {
         let selection = (!candidates.is_empty()).then(|| providers.select(candidates).ok()).flatten();
+        let selection = selection.map(Selection::after_a_break);
         let taken = selection.is_none().then(|| Taken {
             name: name.to_owned(),
             provider: providers.get(name).ok(),
