@@ -10,13 +10,13 @@ mod tests;
 
 use std::sync::Arc;
 
-use agcluster_protocol::{codes, paths};
+use agcluster_protocol::{codes, paths, workspace};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 use crate::server::Shared;
-use refusal::Refusal;
+pub(crate) use refusal::Refusal;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let guarded = Router::new()
@@ -30,6 +30,7 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route(paths::INTERRUPT, post(routes::interrupt))
         .route(paths::ANSWER, post(routes::answer))
         .route(paths::SETTINGS, post(routes::settings))
+        .route(&format!("{}/{{*rest}}", workspace::PREFIX), any(routes::workspace))
         .method_not_allowed_fallback(wrong_method)
         .fallback(not_found)
         .layer(from_fn_with_state(shared.clone(), auth::require_token));

@@ -28,6 +28,7 @@ mod server;
 mod session;
 mod token;
 mod vitals;
+pub mod workspace;
 
 pub use config::{AgentUser, Programs, ReplayLimits, ServerConfig};
 pub use server::AgentServer;

@@ -7,7 +7,7 @@ use agcluster_protocol::{
     Ack, Configure, Configured, Health, Liveness, PROTOCOL_VERSION, Phase, Problem, RestartProgram, codes,
 };
 use axum::Router;
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +15,7 @@ use crate::log::{CursorError, EventLog, Follower, TurnMark};
 use crate::program::ProcessTree;
 use crate::recorder::Recorder;
 use crate::session::{Session, check_generation, problem};
+use crate::workspace::Host;
 use crate::{ServerConfig, driver, http};
 
 /// What a restart of the program may take beyond its start and its end.
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     starts: TaskTracker,
     /// Made with the first configuration, since it takes a runtime.
     tree: OnceLock<Arc<ProcessTree>>,
+    /// Made when it is first needed.
+    workspace: OnceCell<Host>,
 }
 
 #[derive(Default)]
@@ -65,6 +68,7 @@ impl AgentServer {
             ended: CancellationToken::new(),
             starts: TaskTracker::new(),
             tree: OnceLock::new(),
+            workspace: OnceCell::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -196,7 +200,7 @@ impl Shared {
             self.log.keep_until_acknowledged();
         }
         let recorder = Recorder::new(self.log.clone(), generation);
-        let tree = self.tree.get_or_init(|| ProcessTree::new(self.config.own_process));
+        let tree = self.tree();
         let start = driver::start(self.config.clone(), tree.clone(), configure, recorder.clone());
         let ready = tokio::select! {
             ready = start => ready?,
@@ -212,6 +216,16 @@ impl Shared {
     pub(crate) fn session(&self) -> Result<Arc<Session>, Problem> {
         let session = self.state().session.clone();
         session.ok_or_else(not_configured)
+    }
+
+    /// What does the work beneath the workspace. It is there once the session is.
+    pub(crate) async fn workspace(&self) -> Result<&Host, Problem> {
+        self.session()?;
+        self.workspace.get_or_try_init(|| Host::start(&self.config, self.tree())).await
+    }
+
+    fn tree(&self) -> &Arc<ProcessTree> {
+        self.tree.get_or_init(|| ProcessTree::new(self.config.own_process))
     }
 
     /// Reads the log after a cursor, to the end of a turn where one is given.

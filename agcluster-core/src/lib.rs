@@ -4,6 +4,7 @@
 //! * [`layers`]: retries, time-outs, limits and failover: providers around providers;
 //! * [`agent`]: the client of the agent server that runs in every container;
 //! * [`session`]: one agent in one container each, from launch to removal;
+//! * [`workspace`]: files, git, terminals and commands in a session's container;
 //! * [`journal`]: everything that happened in a session, numbered without gaps.
 //!
 //! `examples/embed.rs` launches an agent, chats with it and stops it.
@@ -18,6 +19,7 @@ pub mod layers;
 pub mod provider;
 pub mod session;
 pub mod store;
+pub mod workspace;
 
 pub use agcluster_protocol as protocol;
 

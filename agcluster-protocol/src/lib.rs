@@ -16,6 +16,7 @@
 //! | `POST /answer` | [`Answer`] | 204 |
 //! | `POST /settings` | [`Settings`] | 204 |
 //! | `POST /restart-program` | [`RestartProgram`] | [`Configured`] |
+//! | `/workspace/…` | see [`workspace`] | |
 //!
 //! To whom acknowledges events none is lost: the agent server keeps each until it is acknowledged, in memory and then on
 //! disk up to a bound, and beyond that lets the agent program wait.
@@ -35,6 +36,7 @@ mod secret;
 mod steer;
 mod transcript;
 mod turn;
+pub mod workspace;
 
 pub use answer::{Answer, Decision, Scope};
 pub use configure::{Configure, Configured, DriverKind, ModelAccess, RestartProgram};

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::routes::{
     answers, chat, configs, events, jobs, launch, messages, meta, providers, restart, sessions,
@@ -34,7 +35,9 @@ pub struct AppState {
 
 /// The API.
 pub fn router(state: AppState) -> Router {
-    let routes = Router::new()
+    // Each module says its routes and describes them: `/openapi.json` is made from that.
+    let (described, _openapi) = OpenApiRouter::<AppState>::new().split_for_parts();
+    let routes = described
         .route("/", get(meta::root))
         .route("/health", get(meta::health))
         .route("/ready", get(meta::ready))

@@ -3,7 +3,7 @@
 use agcluster_core::agent::AgentError;
 use agcluster_core::config::{ConfigError, ConfigLookupError};
 use agcluster_core::journal::JournalError;
-use agcluster_core::protocol::codes;
+use agcluster_core::protocol::{codes, workspace};
 use agcluster_core::provider::{self, ErrorKind};
 use agcluster_core::session::SessionError;
 use agcluster_core::store::StoreError;
@@ -181,7 +181,15 @@ impl From<AgentError> for Problem {
                 codes::AGENT_START_FAILED => Self::new(StatusCode::BAD_GATEWAY, "agent_start_failed", detail),
                 codes::AGENT_TIMEOUT => Self::new(StatusCode::GATEWAY_TIMEOUT, "agent_timeout", detail),
                 codes::AGENT_REFUSED => Self::new(StatusCode::CONFLICT, "agent_refused", detail),
-                _ => Self::new(StatusCode::BAD_GATEWAY, "agent_error", detail),
+                other => match workspace::refusal(other) {
+                    // The workspace's own words: what is wrong with the request.
+                    Some((code, status)) => Self::new(
+                        StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
+                        code,
+                        problem.detail,
+                    ),
+                    None => Self::new(StatusCode::BAD_GATEWAY, "agent_error", detail),
+                },
             },
             AgentError::Timeout { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "agent_timeout", detail),
             _ => Self::new(StatusCode::BAD_GATEWAY, "agent_error", detail),

@@ -1,6 +1,6 @@
 //! How the agent server says no: a `Problem` with the status of its code.
 
-use agcluster_protocol::{Problem, codes};
+use agcluster_protocol::{Problem, codes, workspace};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,10 +9,10 @@ use crate::log::CursorError;
 
 /// An answer outside 2xx.
 #[derive(Debug)]
-pub(super) struct Refusal(Problem);
+pub(crate) struct Refusal(Problem);
 
 impl Refusal {
-    pub(super) fn new(code: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: &str, detail: impl Into<String>) -> Self {
         Self(Problem { code: code.to_owned(), detail: detail.into() })
     }
 
@@ -34,7 +34,9 @@ impl Refusal {
             | codes::BUSY
             | codes::IDLE
             | codes::STALE_GENERATION => StatusCode::CONFLICT,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+            other => workspace::refusal(other)
+                .and_then(|(_, status)| StatusCode::from_u16(status).ok())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }

@@ -7,7 +7,7 @@ use agcluster_protocol::{
     Settings, Steer, codes,
 };
 use axum::Json;
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -99,6 +99,11 @@ pub(super) async fn settings(
 ) -> Result<StatusCode, Refusal> {
     shared.session()?.settings(settings).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Passes a request on to the workspace.
+pub(super) async fn workspace(State(shared): Server, request: Request) -> Result<Response, Refusal> {
+    Ok(shared.workspace().await?.handle(request).await?)
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {

@@ -46,7 +46,7 @@ impl ProcessTree {
     }
 
     /// Starts a program that is waited for by its [`Child`].
-    pub(super) fn spawn(&self, command: &mut Command) -> io::Result<(Child, Pid)> {
+    pub(crate) fn spawn(&self, command: &mut Command) -> io::Result<(Child, Pid)> {
         // Under the lock, so that nobody takes it for an orphan in between.
         let mut own = self.own();
         let child = command.spawn()?;
@@ -77,7 +77,7 @@ impl ProcessTree {
     }
 
     /// A program has been waited for: its process id is somebody else's from now on.
-    pub(super) fn gone(&self, pid: Pid) {
+    pub(crate) fn gone(&self, pid: Pid) {
         self.own().remove(&pid.as_raw_nonzero().get());
     }
 

@@ -25,7 +25,7 @@ const HEALTH: Duration = Duration::from_secs(2);
 /// A client of one agent server. Cheap to clone.
 #[derive(Clone)]
 pub struct AgentClient {
-    transport: Transport,
+    pub(super) transport: Transport,
 }
 
 impl std::fmt::Debug for AgentClient {
@@ -160,11 +160,15 @@ impl AgentClient {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<Bytes> {
+pub(super) fn json(value: &impl Serialize) -> Result<Bytes> {
     serde_json::to_vec(value).map(Bytes::from).map_err(|error| AgentError::Protocol(error.to_string()))
 }
 
-async fn refusal(operation: &'static str, status: StatusCode, body: transport::Body) -> AgentError {
+pub(super) async fn refusal(
+    operation: &'static str,
+    status: StatusCode,
+    body: transport::Body,
+) -> AgentError {
     match transport::read_all(operation, body, CALL).await {
         Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
             Ok(problem) => AgentError::Refused { status, problem },

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
+use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
@@ -25,7 +25,10 @@ impl Dial for UnixDial {
 }
 
 /// Sends one request on a connection of its own. The connection ends with the response body.
-pub(super) async fn send(dial: &Arc<dyn Dial>, request: Request<Full<Bytes>>) -> Result<Response<Incoming>> {
+pub(super) async fn send(
+    dial: &Arc<dyn Dial>,
+    request: Request<UnsyncBoxBody<Bytes, std::io::Error>>,
+) -> Result<Response<Incoming>> {
     let io = dial.dial().await.map_err(|error| AgentError::Unreachable(error.into()))?;
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .max_buf_size(64 * 1024)

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use futures::{StreamExt, TryStreamExt};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
 use url::Url;
 
 use super::dial::{self, UnixDial};
@@ -27,20 +28,43 @@ pub(super) struct Call<'a> {
     pub(super) method: Method,
     /// With the query string.
     pub(super) path: &'a str,
-    /// JSON.
-    pub(super) body: Option<Bytes>,
+    /// Beyond those that every request has.
+    pub(super) headers: HeaderMap,
+    pub(super) body: RequestBody,
     pub(super) limit: Duration,
+}
+
+/// What is sent along.
+pub(super) enum RequestBody {
+    Empty,
+    Json(Bytes),
+    /// Sent as it comes, as long as it takes.
+    Stream(BoxStream<'static, std::io::Result<Bytes>>),
 }
 
 impl<'a> Call<'a> {
     /// A request without a body.
     pub(super) fn get(operation: &'static str, path: &'a str, limit: Duration) -> Self {
-        Self { operation, method: Method::GET, path, body: None, limit }
+        Self {
+            operation,
+            method: Method::GET,
+            path,
+            headers: HeaderMap::new(),
+            body: RequestBody::Empty,
+            limit,
+        }
     }
 
-    /// A request with a body.
+    /// A request with a JSON body.
     pub(super) fn post(operation: &'static str, path: &'a str, body: Bytes, limit: Duration) -> Self {
-        Self { operation, method: Method::POST, path, body: Some(body), limit }
+        Self {
+            operation,
+            method: Method::POST,
+            path,
+            headers: HeaderMap::new(),
+            body: RequestBody::Json(body),
+            limit,
+        }
     }
 }
 
@@ -81,47 +105,63 @@ impl Transport {
             .map_err(|_| AgentError::Timeout { operation, limit })?
     }
 
-    async fn exchange(&self, Call { method, path, body, .. }: Call<'_>) -> Result<(StatusCode, Body)> {
+    async fn exchange(&self, call: Call<'_>) -> Result<(StatusCode, Body)> {
+        let response = self.open(call).await?;
+        Ok((response.status(), response.into_body()))
+    }
+
+    /// Sends a request and gives the answer once its head is there, however long that takes: the request may have to be sent
+    /// to its end first.
+    pub(super) async fn open(&self, call: Call<'_>) -> Result<Response<Body>> {
+        let Call { method, path, mut headers, body, .. } = call;
+        headers.extend(self.headers.clone());
+        if matches!(body, RequestBody::Json(_)) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
         match &self.route {
             Route::Http(client, base) => {
                 let url = format!("{}{path}", base.as_str().trim_end_matches('/'));
-                let mut request = client.request(method, url).headers(self.headers.clone());
-                if let Some(body) = body {
-                    request = request.header(header::CONTENT_TYPE, "application/json").body(body);
-                }
-                let response = request
-                    .send()
-                    .await
-                    .map_err(|error| AgentError::Unreachable(error.without_url().into()))?;
-                let status = response.status();
-                let stream = response.bytes_stream();
-                Ok((
-                    status,
-                    stream
-                        .map(|piece| piece.map_err(|e| AgentError::Unreachable(e.without_url().into())))
-                        .boxed(),
-                ))
+                let mut request = client.request(method, url).headers(headers);
+                request = match body {
+                    RequestBody::Empty => request,
+                    RequestBody::Json(body) => request.body(body),
+                    RequestBody::Stream(stream) => request.body(reqwest::Body::wrap_stream(stream)),
+                };
+                let unreachable = |error: reqwest::Error| AgentError::Unreachable(error.without_url().into());
+                let mut answer = request.send().await.map_err(unreachable)?;
+                let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
+                let body = answer.bytes_stream().map(move |piece| piece.map_err(unreachable)).boxed();
+                Ok(respond(status, headers, body))
             }
             Route::Dial(dial) => {
-                let mut request = Request::builder().method(method).uri(path).header(header::HOST, "agent");
-                if let Some(headers) = request.headers_mut() {
-                    headers.extend(self.headers.clone());
-                    if body.is_some() {
-                        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                headers.insert(header::HOST, HeaderValue::from_static("agent"));
+                let body = match body {
+                    RequestBody::Empty => Full::default().map_err(|never| match never {}).boxed_unsync(),
+                    RequestBody::Json(body) => Full::new(body).map_err(|never| match never {}).boxed_unsync(),
+                    RequestBody::Stream(stream) => {
+                        BodyExt::boxed_unsync(StreamBody::new(stream.map_ok(Frame::data)))
                     }
-                }
-                let request = request
-                    .body(Full::new(body.unwrap_or_default()))
-                    .map_err(|error| AgentError::Protocol(error.to_string()))?;
+                };
+                let mut request = Request::new(body);
+                *request.method_mut() = method;
+                *request.uri_mut() =
+                    path.parse().map_err(|_| AgentError::Protocol(format!("{path:?} is no path")))?;
+                *request.headers_mut() = headers;
                 let (head, body) = dial::send(dial, request).await?.into_parts();
-                let stream = body.into_data_stream();
-                Ok((
-                    head.status,
-                    stream.map(|piece| piece.map_err(|e| AgentError::Unreachable(e.into()))).boxed(),
-                ))
+                let body = body.into_data_stream();
+                let body =
+                    body.map(|piece| piece.map_err(|error| AgentError::Unreachable(error.into()))).boxed();
+                Ok(respond(head.status, head.headers, body))
             }
         }
     }
+}
+
+fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// Reads a whole answer, refusing one that is too long.

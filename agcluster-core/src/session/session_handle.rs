@@ -253,6 +253,12 @@ impl Session {
         Ok(self.client().await?.settings(settings).await?)
     }
 
+    /// The client of its agent server, for a request that acts.
+    pub(crate) async fn agent_client(&self) -> Result<AgentClient> {
+        self.touch();
+        self.client().await
+    }
+
     /// One clock for each thing in it that may get stuck. Looking is not activity.
     ///
     /// # Errors

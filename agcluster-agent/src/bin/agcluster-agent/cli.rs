@@ -79,6 +79,13 @@ pub(crate) enum Command {
         #[arg(default_value = "http://127.0.0.1:3000")]
         url: String,
     },
+    /// Serve the workspace as this user. Started by the agent server, which gives it a socket as standard input.
+    #[command(hide = true)]
+    Workspace {
+        /// The folder beneath which everything happens.
+        #[arg(long)]
+        root: PathBuf,
+    },
 }
 
 impl Cli {

@@ -8,6 +8,7 @@ mod health;
 mod init;
 mod listen;
 mod serve;
+mod workspace;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = match &cli.command {
         Some(Command::Healthcheck { url }) => health::check(url).map(|()| ExitCode::SUCCESS),
+        Some(Command::Workspace { root }) => {
+            cli.start_log().and_then(|()| workspace::run(root)).map(|()| ExitCode::SUCCESS)
+        }
         None if getpid().is_init() => init::run(),
         None => run(&cli).map(|()| ExitCode::SUCCESS),
     };
