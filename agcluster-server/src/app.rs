@@ -7,9 +7,11 @@ use agcluster_core::session::Sessions;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::get;
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::openapi::{self, Api};
 use crate::routes::{
     answers, chat, configs, events, jobs, launch, messages, meta, providers, restart, sessions,
 };
@@ -33,34 +35,28 @@ pub struct AppState {
     pub allowed_origins: Arc<[String]>,
 }
 
+/// Every route, with its description: see [`openapi`](crate::openapi) for what a new one must say.
+pub(crate) fn described() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .merge(meta::routes())
+        .merge(openapi::routes())
+        .merge(providers::routes())
+        .merge(configs::routes())
+        .merge(launch::routes())
+        .merge(sessions::routes())
+        .merge(restart::routes())
+        .merge(answers::routes())
+        .merge(chat::routes())
+        .merge(events::routes())
+        .merge(messages::routes())
+        .merge(jobs::routes())
+}
+
 /// The API.
 pub fn router(state: AppState) -> Router {
-    // Each module says its routes and describes them: `/openapi.json` is made from that.
-    let (described, _openapi) = OpenApiRouter::<AppState>::new().split_for_parts();
-    let routes = described
-        .route("/", get(meta::root))
-        .route("/health", get(meta::health))
-        .route("/ready", get(meta::ready))
-        .route("/api/providers", get(providers::list))
+    let routes = axum::Router::from(described())
+        // Earlier clients leave the last slash out.
         .route("/api/configs", get(configs::list))
-        .route("/api/configs/", get(configs::list))
-        .route("/api/configs/{id}", get(configs::get))
-        .route("/api/agents/launch", post(launch::launch))
-        .route("/api/agents/chat", post(chat::chat))
-        .route("/api/agents/sessions", get(sessions::list))
-        .route("/api/agents/sessions/{id}", get(sessions::get).delete(sessions::delete))
-        .route("/api/agents/sessions/{id}/interrupt", post(sessions::interrupt))
-        .route("/api/agents/sessions/{id}/answer", post(answers::answer))
-        .route("/api/agents/sessions/{id}/settings", post(answers::settings))
-        .route("/api/agents/{id}/chat", post(chat::chat_in))
-        .route("/api/agents/sessions/{id}/restart", post(restart::restart))
-        .route("/api/agents/{id}/events", get(events::stream))
-        .route("/api/agents/{id}/messages", get(messages::list))
-        .route("/api/agents/{id}/export", get(messages::export))
-        .route("/api/jobs", get(jobs::list))
-        .route("/api/jobs/{id}", get(jobs::get))
-        .route("/api/jobs/{id}/stream", get(jobs::stream))
-        .route("/api/jobs/{id}/cancel", post(jobs::cancel))
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "route_not_found", "there is no such route: see README.md")
         })

@@ -4,9 +4,16 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use crate::Problem;
 use crate::extract::Query;
+
+/// The id of a frame.
+const ID: &str = r"^[0-9]+(\.[0-9]+)?$";
 
 /// The last frame that a client has, as `Last-Event-ID` or `after` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +74,28 @@ impl Resume {
 #[derive(Debug, Deserialize)]
 struct After {
     after: Option<String>,
+}
+
+/// Either may say it.
+impl IntoParams for Resume {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = |name: &str, place, description: &str| {
+            let id = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).pattern(Some(ID));
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(place)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(id))
+                .build()
+        };
+        let after = "The id of the last frame that the client has; what follows it is sent";
+        let last = "The same, as browsers send it; it wins over `after`";
+        vec![
+            parameter("after", ParameterIn::Query, after),
+            parameter("Last-Event-ID", ParameterIn::Header, last),
+        ]
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Resume {

@@ -10,6 +10,7 @@ mod defaults;
 mod environment;
 mod extract;
 mod logging;
+mod openapi;
 mod persistence;
 mod problem;
 mod projections;

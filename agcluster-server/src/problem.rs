@@ -10,12 +10,16 @@ use agcluster_core::store::StoreError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(crate) mod registry;
 
 /// A refusal or a failure, as a client sees it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Problem {
     /// The HTTP status.
     #[serde(serialize_with = "status_number")]
+    #[schema(value_type = u16)]
     pub status: StatusCode,
     /// A short name of the status.
     pub title: &'static str,
@@ -25,9 +29,11 @@ pub struct Problem {
     pub detail: String,
     /// What is wrong field by field, for a document with several mistakes.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<FieldProblem>, required = false)]
     pub errors: Box<[FieldProblem]>,
     /// The platform's id of the request that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub platform_request_id: Option<Box<str>>,
     /// The oldest event that is kept, for a cursor that is too old.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +43,7 @@ pub struct Problem {
 }
 
 /// One mistake in a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldProblem {
     /// The path to the field.
     pub field: String,

@@ -3,12 +3,29 @@
 use agcluster_core::protocol::{Answer, Settings};
 use axum::extract::State;
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::Caller;
 use crate::extract::{Json, Path};
+use crate::openapi::problems::{AGENT, BODY, RUNNING, SESSION, problems};
 use crate::{AppState, Problem};
 
-/// `POST /api/agents/sessions/{id}/answer`: answers a `permission_requested` or `question_asked` event.
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(answer)).routes(routes!(settings))
+}
+
+problems!(AnswerProblems = SESSION, BODY, RUNNING, AGENT, ["request_not_found"]);
+problems!(SettingsProblems = SESSION, BODY, RUNNING, AGENT);
+
+/// Answers what the agent asks: a `permission_requested` or `question_asked` event.
+#[utoipa::path(
+    post, path = "/api/agents/sessions/{id}/answer", operation_id = "answer_request", tag = "Approvals",
+    security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    request_body = Value,
+    responses((status = 200, description = "The agent has the answer", body = Value), AnswerProblems),
+)]
 pub(crate) async fn answer(
     State(state): State<AppState>,
     caller: Caller,
@@ -19,7 +36,13 @@ pub(crate) async fn answer(
     Ok(axum::Json(json!({ "status": "success", "request_id": answer.request_id })))
 }
 
-/// `POST /api/agents/sessions/{id}/settings`: another model or permission mode from now on.
+/// Sets another model or permission mode from now on.
+#[utoipa::path(
+    post, path = "/api/agents/sessions/{id}/settings", operation_id = "change_settings", tag = "Sessions",
+    security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    request_body = Value,
+    responses((status = 200, description = "They hold", body = Value), SettingsProblems),
+)]
 pub(crate) async fn settings(
     State(state): State<AppState>,
     caller: Caller,

@@ -8,13 +8,40 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{idempotency, jobs};
 use crate::auth::Caller;
 use crate::cursor::Cursor;
 use crate::extract::{Digested, Path};
+use crate::openapi::problems::{AGENT, BODY, CURSOR, IDEMPOTENCY, PROVIDER, RUNNING, SESSION, problems};
 use crate::projections::chat_json;
 use crate::{AppState, Problem};
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(chat)).routes(routes!(chat_in))
+}
+
+problems!(
+    ChatProblems = SESSION,
+    BODY,
+    CURSOR,
+    IDEMPOTENCY,
+    PROVIDER,
+    AGENT,
+    RUNNING,
+    [
+        "session_id_missing",
+        "queue_and_steer",
+        "no_user_message",
+        "steering_unsupported",
+        "queue_full",
+        "idempotency_key_missing",
+        "turn_failed",
+    ],
+);
 
 /// The body of a chat request. The agent remembers what was said before; only the last user message is new to it.
 #[derive(Debug, Deserialize)]
@@ -90,7 +117,26 @@ impl From<Content> for Vec<PromptBlock> {
     }
 }
 
-/// `POST /api/agents/chat`: the session is named in the body or a header.
+/// Sends a message to the session that the body or a header names.
+#[utoipa::path(
+    post, path = "/api/agents/chat", operation_id = "chat", tag = "Chat",
+    security(("key" = [])),
+    params(
+        ("X-Session-ID" = Option<String>, Header, description = "The session, where the body has none"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last frame that the client has of the turn that it repeats"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat: 1 to 255 printable ASCII characters"),
+    ),
+    request_body = Value,
+    responses(
+        (status = 200, description = "The answer, as a stream or, for `Accept: application/json`, whole", content(
+            (String = "text/event-stream"),
+            (Value = "application/json"),
+        )),
+        (status = 202, description = "The job, for `background`", body = Value),
+        (status = 204, description = "The turn that is gone on with has ended and the client has all of it"),
+        ChatProblems,
+    ),
+)]
 pub(crate) async fn chat(
     State(state): State<AppState>,
     caller: Caller,
@@ -106,7 +152,26 @@ pub(crate) async fn chat(
     answer(&state, session, request, idempotency::of(&headers, digest)?, &headers).await
 }
 
-/// `POST /api/agents/{id}/chat`
+/// Sends a message to a session.
+#[utoipa::path(
+    post, path = "/api/agents/{id}/chat", operation_id = "chat_in_session", tag = "Chat",
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last frame that the client has of the turn that it repeats"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat: 1 to 255 printable ASCII characters"),
+    ),
+    request_body = Value,
+    responses(
+        (status = 200, description = "The answer, as a stream or, for `Accept: application/json`, whole", content(
+            (String = "text/event-stream"),
+            (Value = "application/json"),
+        )),
+        (status = 202, description = "The job, for `background`", body = Value),
+        (status = 204, description = "The turn that is gone on with has ended and the client has all of it"),
+        ChatProblems,
+    ),
+)]
 pub(crate) async fn chat_in(
     State(state): State<AppState>,
     caller: Caller,

@@ -3,14 +3,32 @@
 use axum::extract::State;
 use axum::response::Response;
 use futures::StreamExt;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::Caller;
 use crate::cursor::Resume;
 use crate::extract::Path;
+use crate::openapi::problems::{CURSOR, SESSION, problems};
 use crate::projections::native;
 use crate::{AppState, Problem, sse};
 
-/// `GET /api/agents/{id}/events`: every event after a cursor, then live ones, until the session is removed.
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(stream))
+}
+
+problems!(EventsProblems = SESSION, CURSOR);
+
+/// Streams every event after a cursor, then live ones, until the session is removed.
+#[utoipa::path(
+    get, path = "/api/agents/{id}/events", operation_id = "stream_events", tag = "Chat",
+    security(("key" = [])), params(("id" = String, Path, description = "The session"), Resume),
+    responses(
+        (status = 200, description = "The events", content_type = "text/event-stream", body = String),
+        EventsProblems,
+    ),
+)]
 pub(crate) async fn stream(
     State(state): State<AppState>,
     caller: Caller,

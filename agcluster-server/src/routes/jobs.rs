@@ -13,20 +13,40 @@ use futures::stream::Stream;
 use futures::{StreamExt, future};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::{Caller, turn_id};
 use crate::cursor::{Cursor, Resume};
 use crate::extract::{Path, Query};
+use crate::openapi::problems::{AGENT, CALLER, CURSOR, JOB, QUERY, RUNNING, problems};
 use crate::projections::{chat_frames, job, native};
 use crate::{AppState, Problem, sse};
 
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
 
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get))
+        .routes(routes!(stream))
+        .routes(routes!(cancel))
+}
+
+problems!(ListProblems = CALLER, QUERY, ["invalid_cursor", "session_not_found", "store_unavailable"]);
+problems!(GetProblems = JOB);
+problems!(StreamProblems = JOB, CURSOR);
+problems!(CancelProblems = JOB, RUNNING, AGENT, ["job_ended", "session_idle"]);
+
 /// Which jobs.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Filter {
     /// The most jobs in the answer.
+    #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<usize>,
     /// Only those that were asked for before this one.
     before: Option<String>,
@@ -34,7 +54,12 @@ pub(crate) struct Filter {
     session_id: Option<String>,
 }
 
-/// `GET /api/jobs`: the caller's, newest first.
+/// Lists the caller's jobs, newest first.
+#[utoipa::path(
+    get, path = "/api/jobs", operation_id = "list_jobs", tag = "Jobs",
+    security(("key" = [])), params(Filter),
+    responses((status = 200, description = "A page of jobs", body = Value), ListProblems),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -68,7 +93,12 @@ pub(super) fn limit(asked: Option<usize>, default: usize, most: usize) -> Result
     Err(Problem::bad_request("invalid_query", format!("limit must be between 1 and {most}")))
 }
 
-/// `GET /api/jobs/{id}`
+/// One job, with what came of it as far as that is known.
+#[utoipa::path(
+    get, path = "/api/jobs/{id}", operation_id = "get_job", tag = "Jobs",
+    security(("key" = [])), params(("id" = String, Path, description = "The job")),
+    responses((status = 200, description = "The job", body = Value), GetProblems),
+)]
 pub(crate) async fn get(
     State(state): State<AppState>,
     caller: Caller,
@@ -79,7 +109,12 @@ pub(crate) async fn get(
     Ok(Json(job::render_whole(&turn, end.as_ref())))
 }
 
-/// `POST /api/jobs/{id}/cancel`: the job's terminal event follows in its stream.
+/// Takes a queued job back, or interrupts a running one: its terminal event follows in its stream.
+#[utoipa::path(
+    post, path = "/api/jobs/{id}/cancel", operation_id = "cancel_job", tag = "Jobs",
+    security(("key" = [])), params(("id" = String, Path, description = "The job")),
+    responses((status = 200, description = "It ends", body = Value), CancelProblems),
+)]
 pub(crate) async fn cancel(
     State(state): State<AppState>,
     caller: Caller,
@@ -91,7 +126,7 @@ pub(crate) async fn cancel(
 }
 
 /// In which shape a job is streamed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Format {
     /// The events of the journal.
@@ -101,13 +136,25 @@ pub(crate) enum Format {
     Chat,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Shape {
+    /// In which shape: the events of the journal, or the frames of a chat.
+    #[param(inline, required = false)]
     #[serde(default)]
     format: Format,
 }
 
-/// `GET /api/jobs/{id}/stream`: the events of the job after a cursor, until it ends. 204 when the client has all of them.
+/// Streams the events of the job after a cursor, until it ends.
+#[utoipa::path(
+    get, path = "/api/jobs/{id}/stream", operation_id = "stream_job", tag = "Jobs",
+    security(("key" = [])), params(("id" = String, Path, description = "The job"), Shape, Resume),
+    responses(
+        (status = 200, description = "The events", content_type = "text/event-stream", body = String),
+        (status = 204, description = "The job has ended and the client has all of its events"),
+        StreamProblems,
+    ),
+)]
 pub(crate) async fn stream(
     State(state): State<AppState>,
     caller: Caller,

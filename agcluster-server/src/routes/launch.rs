@@ -9,6 +9,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::idempotency;
@@ -16,8 +18,31 @@ use super::provider_names::ProviderNames;
 use super::sessions;
 use crate::auth::Bearer;
 use crate::extract::Digested;
+use crate::openapi::problems::{AGENT, BODY, IDEMPOTENCY, PROVIDER, RUNNING, problems};
 use crate::settings::model_base_url;
 use crate::{AppState, Problem};
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(launch))
+}
+
+problems!(
+    LaunchProblems = BODY,
+    IDEMPOTENCY,
+    PROVIDER,
+    AGENT,
+    RUNNING,
+    [
+        "api_key_missing",
+        "base_url_invalid",
+        "config_ambiguous",
+        "config_missing",
+        "config_invalid",
+        "config_not_found",
+        "provider_unknown",
+    ],
+);
 
 /// The body of `POST /api/agents/launch`.
 #[derive(Debug, Deserialize)]
@@ -36,7 +61,13 @@ pub(crate) struct LaunchRequest {
     base_url: Option<String>,
 }
 
-/// `POST /api/agents/launch`: answers when the agent is ready for its first prompt.
+/// Launches a session, and answers when its agent is ready for the first prompt.
+#[utoipa::path(
+    post, path = "/api/agents/launch", operation_id = "launch_session", tag = "Sessions",
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat: 1 to 255 printable ASCII characters")),
+    request_body = Value,
+    responses((status = 200, description = "The session", body = Value), LaunchProblems),
+)]
 pub(crate) async fn launch(
     State(state): State<AppState>,
     headers: HeaderMap,

@@ -12,24 +12,43 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::{StreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::jobs::limit;
 use crate::auth::Caller;
 use crate::cursor::Resume;
 use crate::extract::{Path, Query};
+use crate::openapi::problems::{CURSOR, QUERY, SESSION, problems};
 use crate::projections::markdown;
 use crate::{AppState, Problem};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 200;
 
-#[derive(Debug, Deserialize)]
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(export))
+}
+
+problems!(ListProblems = SESSION, CURSOR);
+problems!(ExportProblems = SESSION, QUERY, ["store_unavailable"]);
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
     /// The most messages in the answer.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<usize>,
 }
 
-/// `GET /api/agents/{id}/messages`: the transcript behind a cursor, oldest first.
+/// The transcript behind a cursor as messages, oldest first.
+#[utoipa::path(
+    get, path = "/api/agents/{id}/messages", operation_id = "list_messages", tag = "Chat",
+    security(("key" = [])), params(("id" = String, Path, description = "The session"), Page, Resume),
+    responses((status = 200, description = "A page of messages", body = Value), ListProblems),
+)]
 pub(crate) async fn list(
     State(state): State<AppState>,
     caller: Caller,
@@ -43,7 +62,7 @@ pub(crate) async fn list(
     Ok(Json(json!({ "messages": messages, "next": next, "cursor": cursor })))
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Format {
     #[default]
@@ -51,13 +70,24 @@ enum Format {
     Markdown,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Shape {
+    /// In which format.
     #[serde(default)]
+    #[param(inline, required = false)]
     format: Format,
 }
 
-/// `GET /api/agents/{id}/export`: the transcript up to now as a file, a few messages at a time.
+/// The transcript up to now as a file.
+#[utoipa::path(
+    get, path = "/api/agents/{id}/export", operation_id = "export_messages", tag = "Chat",
+    security(("key" = [])), params(("id" = String, Path, description = "The session"), Shape),
+    responses(
+        (status = 200, description = "The file", content((String = "application/x-ndjson"), (String = "text/markdown"))),
+        ExportProblems,
+    ),
+)]
 pub(crate) async fn export(
     State(state): State<AppState>,
     caller: Caller,

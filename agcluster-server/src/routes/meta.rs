@@ -7,14 +7,28 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use crate::openapi::problems::problems;
 use crate::readiness::Health;
 use crate::{AppState, Problem};
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(root)).routes(routes!(health)).routes(routes!(ready))
+}
+
+problems!(ReadyProblems = ["not_ready", "store_unavailable"]);
 
 /// How long the store may take to answer.
 const STORE: Duration = Duration::from_secs(2);
 
-/// `GET /`
+/// What this server is.
+#[utoipa::path(
+    get, path = "/", operation_id = "get_root", tag = "Server",
+    responses((status = 200, description = "Its name and version", body = Value)),
+)]
 pub(crate) async fn root() -> Json<Value> {
     Json(json!({
         "service": "AgCluster Container Runtime",
@@ -23,12 +37,20 @@ pub(crate) async fn root() -> Json<Value> {
     }))
 }
 
-/// `GET /health`: this process lives. Asks nobody else.
+/// This process lives. Asks nobody else.
+#[utoipa::path(
+    get, path = "/health", operation_id = "get_health", tag = "Server",
+    responses((status = 200, description = "It does", body = Value)),
+)]
 pub(crate) async fn health(State(state): State<AppState>) -> Json<Value> {
     Json(json!({ "status": "healthy", "agent_image": state.defaults.image }))
 }
 
-/// `GET /ready`: a launch would work now. Asks the store, and the default providers in their order until one answers.
+/// A launch would work now. Asks the store, and the default providers in their order until one answers.
+#[utoipa::path(
+    get, path = "/ready", operation_id = "get_readiness", tag = "Server",
+    responses((status = 200, description = "It would", body = Value), ReadyProblems),
+)]
 pub(crate) async fn ready(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
     store_works(&state).await?;
     let Progress { found, settled } = *state.sessions.progress().borrow();

@@ -4,11 +4,24 @@ use axum::Json;
 use axum::extract::State;
 use futures::future::join_all;
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::AppState;
 
-/// `GET /api/providers`: every platform this server knows. First the default ones in their order, then the others that are configured, with capabilities,
-/// limits and health; then those that are not, with what is missing.
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// Lists every platform that this server knows.
+///
+/// First the default ones in their order, then the others that are configured, with capabilities, limits and health; then those that are not, with what
+/// is missing.
+#[utoipa::path(
+    get, path = "/api/providers", operation_id = "list_providers", tag = "Server",
+    responses((status = 200, description = "The platforms", body = Value)),
+)]
 pub(crate) async fn list(State(state): State<AppState>) -> Json<Value> {
     let set = state.sessions.providers();
     let defaults = set.default_names();

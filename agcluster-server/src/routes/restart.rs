@@ -6,11 +6,21 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::sessions;
 use crate::auth::Caller;
 use crate::extract::{MaybeJson, Path};
+use crate::openapi::problems::{AGENT, BODY, PROVIDER, RUNNING, SESSION, problems};
 use crate::{AppState, Problem};
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(restart))
+}
+
+problems!(RestartProblems = SESSION, BODY, RUNNING, PROVIDER, AGENT, ["config_not_found", "config_invalid"],);
 
 /// The body of `POST /api/agents/sessions/{id}/restart`.
 #[derive(Debug, Default, Deserialize)]
@@ -19,7 +29,13 @@ pub(crate) struct RestartRequest {
     mcp_env: Option<McpEnv>,
 }
 
-/// `POST /api/agents/sessions/{id}/restart`: answers when the agent takes turns again, with its conversation.
+/// Gives the session a new container on the same workspace, and answers when its agent takes turns again, with its conversation.
+#[utoipa::path(
+    post, path = "/api/agents/sessions/{id}/restart", operation_id = "restart_session", tag = "Sessions",
+    security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    request_body = Option<Value>,
+    responses((status = 200, description = "The session", body = Value), RestartProblems),
+)]
 pub(crate) async fn restart(
     State(state): State<AppState>,
     caller: Caller,

@@ -4,10 +4,23 @@ use agcluster_core::session::{SessionId, SessionInfo};
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::auth::Caller;
 use crate::extract::Path;
+use crate::openapi::problems::{AGENT, CALLER, PROVIDER, RUNNING, SESSION, problems};
 use crate::{AppState, Problem};
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get, delete)).routes(routes!(interrupt))
+}
+
+problems!(ListProblems = CALLER);
+problems!(GetProblems = SESSION);
+problems!(DeleteProblems = SESSION, PROVIDER, ["session_removed", "store_unavailable"]);
+problems!(InterruptProblems = SESSION, RUNNING, AGENT, ["session_idle"]);
 
 /// A session, as clients see it.
 pub(crate) fn render(info: &SessionInfo) -> Value {
@@ -34,14 +47,24 @@ pub(crate) fn render(info: &SessionInfo) -> Value {
     })
 }
 
-/// `GET /api/agents/sessions`: the caller's.
+/// Lists the caller's sessions.
+#[utoipa::path(
+    get, path = "/api/agents/sessions", operation_id = "list_sessions", tag = "Sessions",
+    security(("key" = [])),
+    responses((status = 200, description = "The sessions", body = Value), ListProblems),
+)]
 pub(crate) async fn list(State(state): State<AppState>, caller: Caller) -> Json<Value> {
     let own = state.sessions.list().into_iter().filter(|session| session.owner() == caller.owner);
     let sessions: Vec<Value> = own.map(|session| render(&session.info())).collect();
     Json(json!({ "total": sessions.len(), "sessions": sessions }))
 }
 
-/// `GET /api/agents/sessions/{id}`
+/// One session.
+#[utoipa::path(
+    get, path = "/api/agents/sessions/{id}", operation_id = "get_session", tag = "Sessions",
+    security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "The session", body = Value), GetProblems),
+)]
 pub(crate) async fn get(
     State(state): State<AppState>,
     caller: Caller,
@@ -50,7 +73,12 @@ pub(crate) async fn get(
     Ok(Json(render(&caller.session(&state, &id)?.info())))
 }
 
-/// `DELETE /api/agents/sessions/{id}`: answers when container and workspace are gone.
+/// Removes a session, and answers when container and workspace are gone.
+#[utoipa::path(
+    delete, path = "/api/agents/sessions/{id}", operation_id = "delete_session", tag = "Sessions",
+    security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "It is gone", body = Value), DeleteProblems),
+)]
 pub(crate) async fn delete(
     State(state): State<AppState>,
     caller: Caller,
@@ -61,7 +89,12 @@ pub(crate) async fn delete(
     Ok(Json(json!({ "status": "success", "message": format!("Session {id} stopped and removed") })))
 }
 
-/// `POST /api/agents/sessions/{id}/interrupt`: the turn's terminal event follows in its stream.
+/// Ends the running turn: its terminal event follows in its stream.
+#[utoipa::path(
+    post, path = "/api/agents/sessions/{id}/interrupt", operation_id = "interrupt_session", tag = "Sessions",
+    security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    responses((status = 200, description = "The agent was told", body = Value), InterruptProblems),
+)]
 pub(crate) async fn interrupt(
     State(state): State<AppState>,
     caller: Caller,

@@ -1,0 +1,136 @@
+//! Every code that a problem can have. `/openapi.json` is made from this, and a test holds the code against it.
+
+/// A code with the status it comes with and what it means. A code that comes with two statuses has two rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The stable name.
+    pub(crate) code: &'static str,
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What it means, as half a sentence.
+    pub(crate) meaning: &'static str,
+}
+
+const fn known(code: &'static str, status: u16, meaning: &'static str) -> Known {
+    Known { code, status, meaning }
+}
+
+/// All of them, by subject.
+pub(crate) const PROBLEMS: &[Known] = &[
+    // The request itself.
+    known("invalid_json", 400, "the body is no JSON"),
+    known("invalid_request", 400, "the body or a parameter cannot be read"),
+    known("invalid_request", 422, "the body is JSON, but not what the route takes"),
+    known("invalid_path", 400, "the path in the URL or in the workspace is none"),
+    known("invalid_query", 400, "the query string is not what the route takes"),
+    known("invalid_cursor", 400, "the cursor is no id of a frame"),
+    known("unsupported_media_type", 415, "the Content-Type is not what the route takes"),
+    known("too_large", 413, "more bytes than are taken"),
+    known("unauthorized", 401, "there is no key in the request"),
+    known("route_not_found", 404, "there is no such route"),
+    known("method_not_allowed", 405, "the route takes another method"),
+    known(
+        "idempotency_key_invalid",
+        400,
+        "the Idempotency-Key is empty, too long, not printable, or sent twice",
+    ),
+    known("idempotency_key_missing", 400, "only a request with an Idempotency-Key can be gone on with"),
+    known("idempotency_key_reused", 422, "the Idempotency-Key was used for another request"),
+    known("internal", 500, "the server made a mistake"),
+    // Launching.
+    known("api_key_missing", 422, "a launch needs the key of the model API"),
+    known("base_url_invalid", 400, "the base URL of the model API is none"),
+    known("config_ambiguous", 400, "both config_id and config were sent"),
+    known("config_missing", 400, "neither config_id nor config was sent"),
+    known("config_invalid", 400, "the configuration has mistakes, which `errors` lists"),
+    known("config_not_found", 404, "there is no configuration of that id"),
+    known("provider_unknown", 400, "there is no provider of that name, or it is not configured"),
+    // Sessions and jobs.
+    known("session_id_missing", 400, "neither the body nor a header names a session"),
+    known("session_not_found", 404, "the caller has no session of that id"),
+    known("session_busy", 409, "a turn is running"),
+    known("session_idle", 409, "no turn is running"),
+    known("session_not_running", 409, "the session's state does not allow it"),
+    known("session_removed", 409, "the session was removed meanwhile"),
+    known("session_unreachable", 503, "the session runs, but cannot be reached now"),
+    known("credentials_required", 409, "only the owner has what is needed to start the agent"),
+    known("container_ended", 502, "the container ended before its agent server answered"),
+    known("steering_unsupported", 409, "this agent takes no message into a running turn"),
+    known("queue_full", 429, "as many messages wait as may"),
+    known("queue_and_steer", 400, "a message can be queued or steered, not both"),
+    known("no_user_message", 400, "there is no message with content in the request"),
+    known("request_not_found", 404, "no request of that id waits for an answer"),
+    known("job_not_found", 404, "the caller has no job of that id"),
+    known("job_ended", 409, "the job is over"),
+    known("turn_failed", 502, "the turn began and failed"),
+    known("cursor_expired", 410, "the events after the cursor are no longer kept; `earliest` is the oldest"),
+    known("cursor_in_future", 400, "the cursor is beyond the newest event"),
+    known("store_unavailable", 503, "the database does not work"),
+    known("not_ready", 503, "no default provider answers"),
+    known("shutting_down", 503, "the server is about to end"),
+    // Platforms.
+    known("provider_auth", 502, "the platform refuses the server's credentials"),
+    known("provider_not_found", 404, "the platform does not know what was asked for"),
+    known("provider_gone", 410, "what was asked for is gone from the platform"),
+    known("provider_already_exists", 409, "the platform has something of that name"),
+    known("provider_capacity", 503, "the platform has no room"),
+    known("provider_rate_limited", 429, "the platform wants to be asked less often"),
+    known("provider_quota", 429, "the account's quota is used up"),
+    known("provider_precondition", 424, "the platform lacks something, such as the image"),
+    known("provider_invalid", 400, "the platform cannot do it as it was asked for"),
+    known("provider_timeout", 504, "the platform did not answer in time"),
+    known("provider_unavailable", 503, "the platform does not work"),
+    known("provider_unsupported", 400, "the platform cannot do it at all"),
+    known("provider_protocol", 502, "the platform answered something that makes no sense"),
+    // Agent servers.
+    known("agent_invalid_request", 400, "the agent cannot take the request as it is"),
+    known("agent_unsupported", 400, "the agent cannot do it at all"),
+    known("agent_not_found", 424, "the agent program is not in the image"),
+    known("agent_start_failed", 502, "the agent program did not start"),
+    known("agent_timeout", 504, "the agent did not answer in time"),
+    known("agent_refused", 409, "the agent understood and declined"),
+    known("agent_error", 502, "the agent server failed"),
+    // The workspace.
+    known("file_not_found", 404, "there is nothing at that path"),
+    known("file_exists", 409, "there is something at that path"),
+    known("wrong_file_type", 409, "it is not what it would have to be, such as a folder in place of a file"),
+    known("forbidden", 403, "the agent's user may not"),
+    known("too_many", 413, "more things than are taken"),
+    known("no_space", 507, "the disk is full"),
+];
+
+/// The rows of a code.
+pub(crate) fn of(code: &str) -> impl Iterator<Item = &'static Known> {
+    PROBLEMS.iter().filter(move |known| known.code == code)
+}
+
+/// Whether all of them are known: asked while compiling, of what an operation says it refuses.
+pub(crate) const fn knows_all(codes: &[&str]) -> bool {
+    let mut at = 0;
+    while at < codes.len() {
+        if !knows(codes[at]) {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+const fn knows(code: &str) -> bool {
+    let mut at = 0;
+    while at < PROBLEMS.len() {
+        if is_same(PROBLEMS[at].code.as_bytes(), code.as_bytes()) {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+const fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
+    }
+    at == a.len() && at == b.len()
+}
