@@ -23,6 +23,7 @@ use crate::{AgentUser, ServerConfig};
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// Does the work of the workspace.
+#[allow(clippy::large_enum_variant, reason = "there is one in a whole program")]
 pub(crate) enum Host {
     /// Here: there is no other user.
     Here(Router),

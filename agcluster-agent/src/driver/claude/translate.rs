@@ -32,6 +32,10 @@ use todo::TodoList;
 
 /// What a line says: things to record, and things for the driver to know, in order.
 #[derive(Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are events; boxing them would cost each an allocation"
+)]
 pub(super) enum Said {
     Event(Entry),
     /// The program takes up work: for these messages of the user, or of its own accord when there are none.
