@@ -15,8 +15,8 @@ use async_trait::async_trait;
 use futures::stream::BoxStream;
 
 pub use capabilities::{
-    Archive, Capabilities, Exec, Isolation, Lifetime, Limits, Logs, Pause, Snapshot as SnapshotCapability,
-    Start,
+    Archive, Capabilities, Exec, Fork, Isolation, Lifetime, Limits, Logs, Pause,
+    Snapshot as SnapshotCapability, Start,
 };
 pub use container::{Container, ContainerId, ContainerState, LogLine, LogSource, Stats};
 pub use endpoint::{Address, Dial, Endpoint, Io};
@@ -158,6 +158,18 @@ pub trait ContainerProvider: Send + Sync + std::fmt::Debug + 'static {
     async fn restore(&self, snapshot: &str, spec: ContainerSpec) -> Result<Container> {
         let _ = (snapshot, spec);
         Err(self.unsupported("restore"))
+    }
+
+    /// Makes a container as [`create`](Self::create) does, beginning with the files that another one has now.
+    /// [`Capabilities::fork`] says whether that stops the other one. When the container is there already it is adopted, and the
+    /// other one is left alone, so a call whose answer was lost may be repeated.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] without [`Capabilities::fork`]; [`ErrorKind::NotFound`] when there is no such source,
+    /// [`ErrorKind::Gone`] when it ended and its files are lost; otherwise those of `create`.
+    async fn fork(&self, source: &ContainerId, spec: ContainerSpec) -> Result<Container> {
+        let _ = (source, spec);
+        Err(self.unsupported("fork"))
     }
 
     /// Moves the end of a container's life to at least `lifetime` from now.

@@ -16,6 +16,7 @@
 //! | `tags.rs` | how labels are kept in five tags |
 //! | `create.rs` | making or adopting a container |
 //! | `keep.rs` | removing one, with or without its workspace |
+//! | `fork.rs` | making one that begins with another one's files |
 //! | `provider.rs` | the trait |
 //!
 //! Set-up, costs, security and troubleshooting: `docs/providers/vercel.md`.
@@ -28,6 +29,7 @@ mod create;
 mod credentials;
 mod error;
 mod exec;
+mod fork;
 mod keep;
 mod logs;
 mod provider;

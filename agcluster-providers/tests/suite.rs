@@ -9,7 +9,7 @@ use std::time::Duration;
 use agcluster_core::conformance::{Context, Outcome, Report, run_all};
 use agcluster_core::provider::{
     Archive, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, DestroyOptions,
-    Endpoint, Exec, Lifetime, ListFilter, Logs, Pause, Probe, ProviderInfo, Result, SnapshotCapability,
+    Endpoint, Exec, Fork, Lifetime, ListFilter, Logs, Pause, Probe, ProviderInfo, Result, SnapshotCapability,
     StopOptions,
 };
 use agcluster_providers::memory::MemoryProvider;
@@ -133,12 +133,13 @@ async fn who_tells_the_truth_passes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_claimed_and_absent_fails() {
-    let claims: [(Claim, &[&str]); 8] = [
+    let claims: [(Claim, &[&str]); 9] = [
         (|can| can.pause = Some(Pause { keeps_memory: true }), &["pause_is_as_claimed"]),
         (
             |can| can.snapshot = Some(SnapshotCapability { stops_source: false, keeps_memory: false }),
             &["snapshot_is_as_claimed"],
         ),
+        (|can| can.fork = Some(Fork { stops_source: false }), &["fork_is_as_claimed"]),
         (|can| can.logs = Some(Logs { follow: true }), &["logs_are_as_claimed"]),
         (|can| can.stats = true, &["stats_are_as_claimed"]),
         (

@@ -66,7 +66,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub fn around(platform: Arc<dyn ContainerProvider>, settings: &LayerSettings) -> Arc<dyn ContainerProvider> {
     let create = Duration::from_secs(settings.create_seconds);
     Stack::of(platform)
-        .with(Timeout::default().with(Operation::Create, create).with(Operation::Restore, create))
+        .with(
+            [Operation::Create, Operation::Restore, Operation::Fork]
+                .into_iter()
+                .fold(Timeout::default(), |limits, operation| limits.with(operation, create)),
+        )
         .with(ConcurrencyLimit::new(settings.concurrency, LONGEST_WAIT))
         .with(creates(settings, create))
         .with(Retry::default().once(Operation::Probe))

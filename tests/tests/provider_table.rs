@@ -81,6 +81,10 @@ fn line(can: &Capabilities) -> Vec<(&'static str, String)> {
             "snapshot",
             claimed(can.snapshot, |shot| if shot.stops_source { "which stops it" } else { "while it runs" }),
         ),
+        (
+            "fork",
+            claimed(can.fork, |fork| if fork.stops_source { "which stops it" } else { "while it runs" }),
+        ),
         ("output", claimed(can.logs, |logs| if logs.follow { "also followed" } else { "" })),
         ("measurements", yes(can.stats)),
         (

@@ -50,6 +50,7 @@ async fn throw_away_containers_pass_the_suite() {
     for (case, outcome) in [
         ("start_is_as_claimed", Outcome::NotClaimed),
         ("snapshot_is_as_claimed", Outcome::Passed),
+        ("fork_is_as_claimed", Outcome::Passed),
         ("extend_is_as_claimed", Outcome::Passed),
         ("a_lifetime_is_told", Outcome::Passed),
         ("exec_is_as_claimed", Outcome::Passed),
@@ -66,6 +67,35 @@ async fn persistent_containers_pass_the_suite_and_can_be_started_again() {
     for case in ["start_is_as_claimed", "create_starts_what_stands_still"] {
         assert_eq!(report.row(case).unwrap().verdict, Ok(Outcome::Passed), "{case}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_whose_answer_was_lost_is_repeated_and_leaves_a_source_that_was_started_again_alone() {
+    let platform = VercelPlatform::start().await.unwrap();
+    let provider = platform.provider_with(json!({"persistent": true})).unwrap();
+    let source = provider.create(spec("source")).await.unwrap();
+    // Nothing stands there yet that could be forked into: the answer lost is that of the second create.
+    platform.inject(Fault::answer_lost(Method::POST, "v3/sandboxes"));
+    let error = provider.fork(&source.id, spec("fork")).await.unwrap_err();
+    assert!(error.is_retryable() && error.operation() == "fork", "{error}");
+    provider.start(&source.id).await.unwrap();
+    let running = health(&*provider, &source.id, "source").await;
+    let forked = provider.fork(&source.id, spec("fork")).await.unwrap();
+    health(&*provider, &forked.id, "fork").await;
+    assert_eq!(health(&*provider, &source.id, "source").await.instance, running.instance);
+    for container in [&source, &forked] {
+        provider.destroy(&container.id, DestroyOptions::default()).await.unwrap();
+    }
+    assert_eq!(platform.snapshots(), Vec::<String>::new());
+
+    // What ended without being saved cannot be forked.
+    let provider = platform.provider().unwrap();
+    let source = provider.create(spec("once")).await.unwrap();
+    platform.expire(&source.id.0).await.unwrap();
+    let error = provider.fork(&source.id, spec("fork")).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Gone, false));
+    provider.destroy(&source.id, DestroyOptions::default()).await.unwrap();
+    end(platform).await;
 }
 
 fn key() -> TokenKey {

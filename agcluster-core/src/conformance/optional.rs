@@ -8,7 +8,9 @@ use super::case::{check, refused, same, unsupported};
 use super::files;
 use super::{Context, Failed, Outcome, Verdict};
 use crate::agent::wait_until_healthy;
-use crate::provider::{ContainerState, DestroyOptions, ErrorKind, LogOptions, Resources, StopOptions};
+use crate::provider::{
+    ContainerId, ContainerState, DestroyOptions, ErrorKind, LogOptions, Resources, StopOptions,
+};
 
 /// `start` runs a stopped container again, with its workspace if that is claimed.
 pub async fn start_is_as_claimed(context: &Context) -> Verdict {
@@ -94,6 +96,40 @@ pub async fn snapshot_is_as_claimed(context: &Context) -> Verdict {
         let seen = files::read(context, way, &restored.id, "in").await?;
         same("the file of the snapshot", &seen, &Some(b"the snapshot".to_vec()))?;
     }
+    Ok(Outcome::Passed)
+}
+
+/// A fork leaves its source as claimed and begins with its files; a repeated one is the same container.
+pub async fn fork_is_as_claimed(context: &Context) -> Verdict {
+    let provider = context.provider();
+    let spec = context.new_session();
+    let source = context.running(&spec).await?;
+    let copy = context.new_session();
+    let Some(claimed) = provider.info().capabilities.fork else {
+        return unsupported("fork", provider.fork(&source.id, copy).await);
+    };
+    let way = files::way(context);
+    if let Some(way) = way {
+        files::write(context, way, &source.id, "in", "both").await?;
+    }
+    let forked = provider.fork(&source.id, copy.clone()).await?;
+    same("the labels of the fork", &forked.labels, &copy.labels)?;
+    let running = provider.inspect(&source.id).await?.state == ContainerState::Running;
+    same("whether the source still runs", &running, &!claimed.stops_source)?;
+    // With a token of its own.
+    let before = context.healthy(&copy, &forked.id).await?;
+    if let Some(way) = way {
+        let seen = files::read(context, way, &forked.id, "in").await?;
+        same("the file of the source", &seen, &Some(b"both".to_vec()))?;
+    }
+    let again = provider.fork(&source.id, copy.clone()).await?;
+    same("the id of a repeated fork", &again.id, &forked.id)?;
+    let after = context.healthy(&copy, &again.id).await?;
+    same("the agent server's instance", &after.instance, &before.instance)?;
+    same("the number of containers", &context.listed().await?.len(), &2)?;
+    let never = ContainerId("agc-never-was-g1".to_owned());
+    let of_nothing = provider.fork(&never, context.new_session()).await;
+    refused("a fork of what is not there", of_nothing, ErrorKind::NotFound)?;
     Ok(Outcome::Passed)
 }
 

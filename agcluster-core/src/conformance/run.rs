@@ -57,6 +57,7 @@ const CASES: &[Case] = cases! {
         start_is_as_claimed,
         pause_is_as_claimed,
         snapshot_is_as_claimed,
+        fork_is_as_claimed,
         extend_is_as_claimed,
         logs_are_as_claimed,
         stats_are_as_claimed,

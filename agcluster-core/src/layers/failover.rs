@@ -199,6 +199,12 @@ impl ContainerProvider for Failover {
         Ok(member.sign(member.provider.restore(&inner.0, spec).await?))
     }
 
+    /// On the source's own provider.
+    async fn fork(&self, source: &ContainerId, spec: ContainerSpec) -> Result<Container> {
+        let (member, source) = self.able(self.capabilities.fork.is_some(), source, "fork")?;
+        Ok(member.sign(member.provider.fork(&source, spec).await?))
+    }
+
     async fn extend(&self, id: &ContainerId, lifetime: Duration) -> Result<Container> {
         let (member, id) = self.able(self.capabilities.lifetime.extendable, id, "extend")?;
         Ok(member.sign(member.provider.extend(&id, lifetime).await?))

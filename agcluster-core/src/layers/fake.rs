@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use super::Operation;
 use crate::provider::{
     Address, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, ContainerState,
-    DestroyOptions, Endpoint, Error, ErrorKind, Exec, ExecOptions, ExecOutput, Isolation, Labels, Lifetime,
-    Limits, ListFilter, PathInContainer, Probe, ProviderInfo, Result, StopOptions,
+    DestroyOptions, Endpoint, Error, ErrorKind, Exec, ExecOptions, ExecOutput, Fork, Isolation, Labels,
+    ListFilter, PathInContainer, Probe, ProviderInfo, Result, StopOptions,
 };
 
 /// Remembers what is called, takes its time, and answers the faults it was given before it answers well.
@@ -120,17 +120,10 @@ fn container(labels: &Labels) -> Container {
 impl ContainerProvider for Fake {
     fn info(&self) -> ProviderInfo {
         let capabilities = Capabilities {
-            isolation: Isolation::Container,
-            limits: Limits::default(),
-            lifetime: Lifetime::default(),
             custom_image: true,
-            start: None,
-            pause: None,
-            snapshot: None,
-            logs: None,
-            stats: false,
+            fork: Some(Fork { stops_source: false }),
             exec: self.has_exec.then_some(Exec { max: None }),
-            archive: None,
+            ..Capabilities::required(Isolation::Container)
         };
         ProviderInfo { platform: self.platform, capabilities }
     }
@@ -177,6 +170,10 @@ impl ContainerProvider for Fake {
 
     async fn snapshot(&self, _: &ContainerId) -> Result<String> {
         self.called(Operation::Snapshot).await.map(|()| "snapshot".to_owned())
+    }
+
+    async fn fork(&self, _: &ContainerId, spec: ContainerSpec) -> Result<Container> {
+        self.called(Operation::Fork).await.map(|()| container(&spec.labels))
     }
 
     async fn exec(&self, _: &ContainerId, _: ExecOptions) -> Result<ExecOutput> {

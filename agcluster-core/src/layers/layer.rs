@@ -12,7 +12,7 @@ use crate::provider::{ContainerId, ContainerProvider, Error, ErrorKind, Result};
 
 /// Something done around every call of a provider. What it can do is unchanged by it.
 ///
-/// One method sees all operations, so that a layer is written once and not eighteen times.
+/// One method sees all operations, so that a layer is written once and not nineteen times.
 pub trait Layer: Send + Sync + fmt::Debug + Sized + 'static {
     /// Makes the call, or does not, or makes it again.
     ///
@@ -37,7 +37,7 @@ pub struct Call<'a> {
     pub platform: &'static str,
     /// The method called.
     pub operation: Operation,
-    /// The session, where the call names it (`create`, `restore`, and `list` of one session).
+    /// The session, where the call names it (`create`, `restore`, `fork`, and `list` of one session).
     pub session: Option<&'a str>,
     /// The container, where the call names it. Its name holds the session's on most platforms.
     pub container: Option<&'a ContainerId>,

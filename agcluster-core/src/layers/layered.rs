@@ -111,6 +111,12 @@ impl<L: Layer> ContainerProvider for Layered<L> {
         forward!(self, call, inner.restore(snapshot, spec.clone()))
     }
 
+    async fn fork(&self, source: &ContainerId, spec: ContainerSpec) -> Result<Container> {
+        let spec = &spec;
+        let call = Call { session: Some(&spec.labels.session), ..self.call(Operation::Fork) };
+        forward!(self, of(call, source), inner.fork(source, spec.clone()))
+    }
+
     async fn extend(&self, id: &ContainerId, lifetime: Duration) -> Result<Container> {
         forward!(self, of(self.call(Operation::Extend), id), inner.extend(id, lifetime))
     }

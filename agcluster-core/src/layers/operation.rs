@@ -16,6 +16,7 @@ pub enum Operation {
     Resume,
     Snapshot,
     Restore,
+    Fork,
     Extend,
     Logs,
     Stats,
@@ -26,7 +27,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Probe,
         Self::Create,
         Self::Inspect,
@@ -39,6 +40,7 @@ impl Operation {
         Self::Resume,
         Self::Snapshot,
         Self::Restore,
+        Self::Fork,
         Self::Extend,
         Self::Logs,
         Self::Stats,
@@ -62,6 +64,7 @@ impl Operation {
             Self::Resume => "resume",
             Self::Snapshot => "snapshot",
             Self::Restore => "restore",
+            Self::Fork => "fork",
             Self::Extend => "extend",
             Self::Logs => "logs",
             Self::Stats => "stats",
@@ -73,7 +76,7 @@ impl Operation {
 
     /// Whether a call whose answer was lost may be made again.
     ///
-    /// `create` and `restore` may, for one reason only: the name of what they make follows from session and generation, and
+    /// `create`, `restore` and `fork` may, for one reason only: the name of what they make follows from session and generation, and
     /// a container of that name is adopted. `exec` may have run its command, `snapshot` may have made one, and the stream
     /// of `write_archive` is used up: these are never made again by a layer.
     pub fn is_repeatable(self) -> bool {

@@ -42,6 +42,7 @@ impl Default for Timeout {
             .with(Operation::Probe, Duration::from_secs(10))
             .with(Operation::Create, Duration::from_secs(180))
             .with(Operation::Restore, Duration::from_secs(180))
+            .with(Operation::Fork, Duration::from_secs(180))
             .with(Operation::Snapshot, Duration::from_secs(180))
             .with(Operation::WriteArchive, Duration::from_secs(600))
     }

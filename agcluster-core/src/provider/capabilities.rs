@@ -21,6 +21,8 @@ pub struct Capabilities {
     pub pause: Option<Pause>,
     /// Snapshots.
     pub snapshot: Option<Snapshot>,
+    /// Making a container that begins with another one's files.
+    pub fork: Option<Fork>,
     /// Output of the container's own streams.
     pub logs: Option<Logs>,
     /// Measuring what a container uses.
@@ -29,6 +31,26 @@ pub struct Capabilities {
     pub exec: Option<Exec>,
     /// Files in and out through the platform.
     pub archive: Option<Archive>,
+}
+
+impl Capabilities {
+    /// What every provider can do, and nothing of what is optional: to begin with, in a struct update.
+    pub fn required(isolation: Isolation) -> Self {
+        Self {
+            isolation,
+            limits: Limits::default(),
+            lifetime: Lifetime::default(),
+            custom_image: false,
+            start: None,
+            pause: None,
+            snapshot: None,
+            fork: None,
+            logs: None,
+            stats: false,
+            exec: None,
+            archive: None,
+        }
+    }
 }
 
 /// How far a container is from its host and its neighbours.
@@ -90,6 +112,13 @@ pub struct Snapshot {
     pub stops_source: bool,
     /// Whether processes are in it.
     pub keeps_memory: bool,
+}
+
+/// What a fork means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Fork {
+    /// Whether it stops the container it is made of.
+    pub stops_source: bool,
 }
 
 /// What logs mean.

@@ -87,7 +87,6 @@ impl ContainerProvider for CloudflareProvider {
         ProviderInfo {
             platform: PLATFORM,
             capabilities: Capabilities {
-                isolation: Isolation::VirtualMachine,
                 // A container is as large as its instance type, whatever is asked for.
                 limits: Limits::default(),
                 lifetime: Lifetime {
@@ -97,12 +96,7 @@ impl ContainerProvider for CloudflareProvider {
                 },
                 custom_image: *self.selectable.lock().unwrap_or_else(PoisonError::into_inner),
                 start: Some(Start { keeps_workspace: false }),
-                pause: None,
-                snapshot: None,
-                logs: None,
-                stats: false,
-                exec: None,
-                archive: None,
+                ..Capabilities::required(Isolation::VirtualMachine)
             },
         }
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use agcluster_core::provider::{
     Archive, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, DestroyOptions,
     Endpoint, Error, ErrorKind, Exec, ExecOptions, ExecOutput, Isolation, LABEL_CLUSTER, LABEL_SESSION,
-    Lifetime, Limits, ListFilter, LogLine, LogOptions, Logs, PathInContainer, Pause, Probe, ProviderInfo,
-    Result, Start, Stats, StopOptions,
+    Limits, ListFilter, LogLine, LogOptions, Logs, PathInContainer, Pause, Probe, ProviderInfo, Result,
+    Start, Stats, StopOptions,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -85,22 +85,20 @@ impl ContainerProvider for DockerProvider {
         ProviderInfo {
             platform: PLATFORM,
             capabilities: Capabilities {
-                isolation: Isolation::Container,
                 limits: Limits {
                     cpu: limits.cpu,
                     memory: limits.memory,
                     pids: limits.pids,
                     storage: limits.storage,
                 },
-                lifetime: Lifetime::default(),
                 custom_image: true,
                 start: Some(Start { keeps_workspace: true }),
                 pause: Some(Pause { keeps_memory: true }),
-                snapshot: None,
                 logs: Some(Logs { follow: true }),
                 stats: true,
                 exec: Some(Exec { max: Some(LONGEST_EXEC) }),
                 archive: Some(Archive { while_stopped: true }),
+                ..Capabilities::required(Isolation::Container)
             },
         }
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use agcluster_core::provider::{
     Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, DestroyOptions, Endpoint, Error,
-    ErrorKind, Exec, ExecOptions, ExecOutput, Isolation, Lifetime, Limits, ListFilter, Pause, Probe,
-    ProviderInfo, Result, Start, StopOptions,
+    ErrorKind, Exec, ExecOptions, ExecOutput, Isolation, Limits, ListFilter, Pause, Probe, ProviderInfo,
+    Result, Start, StopOptions,
 };
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -149,19 +149,14 @@ impl ContainerProvider for FlyMachinesProvider {
         ProviderInfo {
             platform: PLATFORM,
             capabilities: Capabilities {
-                isolation: Isolation::VirtualMachine,
                 // Processors come whole, so less than one is not held to; nothing bounds processes or files.
                 limits: Limits { memory: true, ..Limits::default() },
-                lifetime: Lifetime::default(),
                 custom_image: true,
                 // A machine that stops loses its root file system.
                 start: Some(Start { keeps_workspace: false }),
                 pause: Some(Pause { keeps_memory: true }),
-                snapshot: None,
-                logs: None,
-                stats: false,
                 exec: Some(Exec { max: Some(exec::LONGEST) }),
-                archive: None,
+                ..Capabilities::required(Isolation::VirtualMachine)
             },
         }
     }

@@ -7,8 +7,8 @@ use agcluster_agent::TokenDigest;
 use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use agcluster_core::provider::{
     Address, Capabilities, CapacityScope, Container, ContainerId, ContainerProvider, ContainerSpec,
-    DestroyOptions, Endpoint, Error, ErrorKind, Isolation, Lifetime, Limits, ListFilter, Probe, ProviderInfo,
-    Resources, Result, Start, StopOptions,
+    DestroyOptions, Endpoint, Error, ErrorKind, Isolation, ListFilter, Probe, ProviderInfo, Resources,
+    Result, Start, StopOptions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -96,17 +96,8 @@ impl ContainerProvider for MemoryProvider {
         ProviderInfo {
             platform: PLATFORM,
             capabilities: Capabilities {
-                isolation: Isolation::None,
-                limits: Limits::default(),
-                lifetime: Lifetime::default(),
-                custom_image: false,
                 start: Some(Start { keeps_workspace: true }),
-                pause: None,
-                snapshot: None,
-                logs: None,
-                stats: false,
-                exec: None,
-                archive: None,
+                ..Capabilities::required(Isolation::None)
             },
         }
     }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use agcluster_core::provider::{
     Address, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, ContainerState,
-    DestroyOptions, Endpoint, ErrorKind, Isolation, Lifetime, Limits, ListFilter, LogLine, LogOptions, Logs,
-    Pause, Probe, ProviderInfo, Resources, Result, Start, StopOptions,
+    DestroyOptions, Endpoint, ErrorKind, Isolation, ListFilter, LogLine, LogOptions, Logs, Pause, Probe,
+    ProviderInfo, Resources, Result, Start, StopOptions,
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -131,17 +131,10 @@ impl ContainerProvider for ProcessProvider {
         ProviderInfo {
             platform: PLATFORM,
             capabilities: Capabilities {
-                isolation: Isolation::None,
-                limits: Limits::default(),
-                lifetime: Lifetime::default(),
-                custom_image: false,
                 start: Some(Start { keeps_workspace: true }),
                 pause: Some(Pause { keeps_memory: true }),
-                snapshot: None,
                 logs: Some(Logs { follow: true }),
-                stats: false,
-                exec: None,
-                archive: None,
+                ..Capabilities::required(Isolation::None)
             },
         }
     }

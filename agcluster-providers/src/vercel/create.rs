@@ -14,12 +14,13 @@ use super::{view, wait};
 /// How often a sandbox may vanish or stand in the way while it is looked at.
 const ATTEMPTS: usize = 5;
 
-/// One call of `create` or `restore`.
+/// One call of `create`, `restore` or `fork`.
+#[derive(Clone, Copy)]
 pub(super) struct Creation<'a> {
     pub(super) shared: &'a Shared,
     pub(super) spec: &'a ContainerSpec,
     pub(super) operation: &'static str,
-    /// The snapshot that `restore` was given.
+    /// The snapshot that it begins with, where the call says so.
     pub(super) snapshot: Option<&'a str>,
 }
 
@@ -60,6 +61,14 @@ impl Creation<'_> {
             }
         }
         Err(self.explain(last.unwrap_or(Failure::Timeout)))
+    }
+
+    /// The container if it is there and runs, or can be made to.
+    pub(super) async fn existing(&self) -> Result<Option<Container>> {
+        match self.adopt(&self.spec.labels.container_name()).await? {
+            Adoption::Adopted(seen) => self.container(&seen, Vec::new()).map(Some),
+            Adoption::InTheWay { .. } | Adoption::Nothing => Ok(None),
+        }
     }
 
     fn explain(&self, failure: Failure) -> Error {

@@ -58,7 +58,7 @@ impl Shared {
             // Not ours: never touched.
             None => return Ok(()),
         };
-        match self.saved(&seen).await.map_err(explain)? {
+        match self.saved(&seen, self.snapshot_expiration_ms()).await.map_err(explain)? {
             Some(snapshot) => {
                 let tags = tags::of(&labels, Some(&snapshot));
                 self.api.set_tags(name, &tags).await.map_err(explain)
@@ -68,11 +68,11 @@ impl Shared {
         }
     }
 
-    /// The snapshot that has a container's files; made now if it runs, which ends it.
-    async fn saved(&self, seen: &Seen) -> Result<Option<String>, Failure> {
+    /// The snapshot that has a container's files; made now if it runs, which ends it. `None` when there is none.
+    pub(super) async fn saved(&self, seen: &Seen, expiration_ms: u64) -> Result<Option<String>, Failure> {
         let session = wait::until_up(&self.api, seen.session.clone()).await?;
         if session.status == Status::Running {
-            match self.api.snapshot(&session.id, self.snapshot_expiration_ms()).await {
+            match self.api.snapshot(&session.id, expiration_ms).await {
                 Ok(snapshot) => {
                     wait::until_over(&self.api, self.api.session(&session.id).await?).await?;
                     return Ok(Some(snapshot.id));

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use agcluster_core::provider::{
     Archive, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, DestroyOptions,
-    Endpoint, ErrorKind, Exec, ExecOptions, ExecOutput, Isolation, Lifetime, Limits, ListFilter, LogLine,
-    LogOptions, Logs, PathInContainer, Probe, ProviderInfo, Result, SnapshotCapability, Start, StopOptions,
+    Endpoint, ErrorKind, Exec, ExecOptions, ExecOutput, Fork, Isolation, Lifetime, Limits, ListFilter,
+    LogLine, LogOptions, Logs, PathInContainer, Probe, ProviderInfo, Result, SnapshotCapability, Start,
+    StopOptions,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -63,7 +64,6 @@ impl ContainerProvider for VercelProvider {
         ProviderInfo {
             platform: PLATFORM,
             capabilities: Capabilities {
-                isolation: Isolation::VirtualMachine,
                 // A machine's size bounds everything, but it comes in steps of a processor with 2 GiB, and not as asked.
                 limits: Limits::default(),
                 lifetime: Lifetime {
@@ -73,12 +73,12 @@ impl ContainerProvider for VercelProvider {
                 },
                 custom_image: true,
                 start: config.persistent.then_some(Start { keeps_workspace: true }),
-                pause: None,
                 snapshot: Some(SnapshotCapability { stops_source: true, keeps_memory: false }),
+                fork: Some(Fork { stops_source: true }),
                 logs: Some(Logs { follow: true }),
-                stats: false,
                 exec: Some(Exec { max: Some(config.plan.longest()) }),
                 archive: Some(Archive { while_stopped: false }),
+                ..Capabilities::required(Isolation::VirtualMachine)
             },
         }
     }
@@ -178,6 +178,10 @@ impl ContainerProvider for VercelProvider {
 
     async fn snapshot(&self, id: &ContainerId) -> Result<String> {
         self.shared.snapshot(id).await
+    }
+
+    async fn fork(&self, source: &ContainerId, spec: ContainerSpec) -> Result<Container> {
+        self.shared.fork(source, &spec).await
     }
 
     async fn extend(&self, id: &ContainerId, lifetime: Duration) -> Result<Container> {

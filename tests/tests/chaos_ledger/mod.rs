@@ -44,9 +44,8 @@ impl Layer for Ledger {
             self.seen.lock().unwrap().made.retain(|_, (made, _)| made != id);
         }
         let answer = next.run().await;
-        let Some(session) =
-            call.session.filter(|_| matches!(call.operation, Operation::Create | Operation::Restore))
-        else {
+        let makes = matches!(call.operation, Operation::Create | Operation::Restore | Operation::Fork);
+        let Some(session) = call.session.filter(|_| makes) else {
             return answer;
         };
         let filter = ListFilter { cluster: None, session: Some(session.to_owned()) };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::provider::{
-    Archive, Capabilities, Exec, Isolation, Lifetime, Limits, Logs, Pause, SnapshotCapability, Start,
+    Archive, Capabilities, Exec, Fork, Isolation, Lifetime, Limits, Logs, Pause, SnapshotCapability, Start,
 };
 
 /// What holds for both: the weaker promise of each.
@@ -30,6 +30,7 @@ pub(super) fn common(a: &Capabilities, b: &Capabilities) -> Capabilities {
             stops_source: a.stops_source || b.stops_source,
             keeps_memory: a.keeps_memory && b.keeps_memory,
         }),
+        fork: both(a.fork, b.fork, |a, b| Fork { stops_source: a.stops_source || b.stops_source }),
         logs: both(a.logs, b.logs, |a, b| Logs { follow: a.follow && b.follow }),
         stats: a.stats && b.stats,
         exec: both(a.exec, b.exec, |a, b| Exec { max: shorter(a.max, b.max) }),
@@ -69,6 +70,7 @@ mod tests {
             start: Some(Start { keeps_workspace: true }),
             pause: Some(Pause { keeps_memory: true }),
             snapshot: Some(SnapshotCapability { stops_source: false, keeps_memory: true }),
+            fork: Some(Fork { stops_source: false }),
             logs: Some(Logs { follow: true }),
             stats: true,
             exec: Some(Exec { max: None }),
@@ -85,6 +87,7 @@ mod tests {
             custom_image: false,
             start: Some(Start { keeps_workspace: false }),
             snapshot: Some(SnapshotCapability { stops_source: true, keeps_memory: false }),
+            fork: Some(Fork { stops_source: true }),
             exec: Some(Exec { max: Some(Duration::from_secs(60)) }),
             archive: None,
             ..all()

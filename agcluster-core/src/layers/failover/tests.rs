@@ -119,7 +119,8 @@ async fn every_other_call_goes_to_the_one_that_has_the_container() {
     assert_eq!(both.inspect(&id("far:x:y")).await.unwrap().id, id("far:x:y"));
     both.stop(&id("far:x"), StopOptions::default()).await.unwrap();
     both.exec(&id("far:x"), ExecOptions::new(["true"])).await.unwrap();
-    assert_eq!(second.calls(), [Operation::Inspect, Operation::Stop, Operation::Exec]);
+    assert_eq!(both.fork(&id("far:x"), spec("copy")).await.unwrap().id, id("far:agc-copy-g1"));
+    assert_eq!(second.calls(), [Operation::Inspect, Operation::Stop, Operation::Exec, Operation::Fork]);
     assert_eq!(first.calls(), []);
 }
 

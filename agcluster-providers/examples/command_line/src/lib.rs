@@ -149,17 +149,9 @@ impl CommandLine {
 impl ContainerProvider for CommandLine {
     fn info(&self) -> ProviderInfo {
         let capabilities = Capabilities {
-            isolation: Isolation::Container,
-            limits: Limits::default(),
-            lifetime: Lifetime::default(),
             custom_image: true,
             start: Some(Start { keeps_workspace: true }),
-            pause: None,
-            snapshot: None,
-            logs: None,
-            stats: false,
-            exec: None,
-            archive: None,
+            ..Capabilities::required(Isolation::Container)
         };
         ProviderInfo { platform: PLATFORM, capabilities }
     }
