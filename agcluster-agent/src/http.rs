@@ -16,6 +16,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 
 use crate::server::Shared;
+pub(crate) use body::JsonBody;
 pub(crate) use refusal::Refusal;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {

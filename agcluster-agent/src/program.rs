@@ -21,13 +21,13 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::mpsc;
 
 pub(crate) use exit::Exit;
+pub(crate) use lines::{Line, Lines};
+pub(crate) use stderr::Tail;
 pub(crate) use tree::ProcessTree;
 
 use crate::AgentUser;
 use crate::vitals::Pulse;
 use heard::Heard;
-use lines::{Line, Lines};
-use stderr::Tail;
 
 /// Lines that may wait to be written to a program, or to be looked at.
 const WAITING_LINES: usize = 256;

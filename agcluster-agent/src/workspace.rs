@@ -4,15 +4,19 @@
 //! holds no secret: what the kernel refuses the agent it refuses whoever asks for the agent's files, whatever links lie
 //! in the way. The agent server only checks the token and passes requests on ([`Host`]).
 
+mod folder;
+mod git;
 mod host;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use axum::Router;
 
 pub(crate) use host::Host;
 
 use crate::http::Refusal;
+use crate::program::ProcessTree;
 use agcluster_protocol::codes;
 
 /// What the workspace is made with.
@@ -32,8 +36,12 @@ impl WorkspaceConfig {
 
 /// The routes beneath [`PREFIX`](agcluster_protocol::workspace::PREFIX). They ask for no token: whoever serves them does.
 pub fn router(config: WorkspaceConfig) -> Router {
-    let _ = config;
-    let routes = Router::new();
+    serve(&config, &ProcessTree::new(false))
+}
+
+/// The same with programs in a tree that is there already.
+fn serve(config: &WorkspaceConfig, tree: &Arc<ProcessTree>) -> Router {
+    let routes = Router::new().merge(git::routes(config, tree.clone()));
     Router::new().nest(agcluster_protocol::workspace::PREFIX, routes).fallback(not_found)
 }
 

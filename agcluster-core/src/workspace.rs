@@ -3,6 +3,8 @@
 //! All of it happens in the container, as the agent's user and beneath `/workspace`; nothing of it is ever on this
 //! machine's disk. What comes back is a container's word and may be hostile: sizes are bounded, nothing is interpreted.
 
+pub mod git;
+
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -25,6 +27,11 @@ impl Workspace {
     /// The session.
     pub fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// The git repositories in it.
+    pub fn git(&self) -> git::Git<'_> {
+        git::Git::of(self)
     }
 
     /// Sends a request to the workspace. Its path begins with

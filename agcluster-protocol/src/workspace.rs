@@ -1,6 +1,8 @@
 //! What is asked of the workspace: files, git, terminals, commands. Everything beneath `/workspace` on the agent server is
 //! done as the agent's user, by a process that holds no secret.
 
+pub mod git;
+
 /// The routes of the workspace begin with this.
 pub const PREFIX: &str = "/workspace";
 
@@ -16,6 +18,20 @@ pub const REFUSALS: &[(&str, u16)] = &[
     (TOO_MANY, 413),
     (NO_SPACE, 507),
     (INVALID_REQUEST, 400),
+    (GIT_NOT_A_REPOSITORY, 404),
+    (GIT_REF_NOT_FOUND, 404),
+    (GIT_REF_INVALID, 400),
+    (GIT_BRANCH_EXISTS, 409),
+    (GIT_NOTHING_TO_COMMIT, 409),
+    (GIT_CONFLICT, 409),
+    (GIT_REJECTED, 409),
+    (GIT_URL_INVALID, 400),
+    (GIT_AUTH_FAILED, 403),
+    (GIT_REPO_NOT_FOUND, 404),
+    (GIT_UNREACHABLE, 502),
+    (GIT_FAILED, 422),
+    (GIT_TIMEOUT, 504),
+    (GIT_MISSING, 424),
 ];
 
 /// 400: the path leaves the workspace, or is none.
@@ -36,6 +52,34 @@ pub const TOO_MANY: &str = "too_many";
 pub const NO_SPACE: &str = "no_space";
 /// 400: the body or a parameter is not what the route takes.
 pub const INVALID_REQUEST: &str = "invalid_request";
+/// 404: the folder is in no git repository.
+pub const GIT_NOT_A_REPOSITORY: &str = "git_not_a_repository";
+/// 404: there is no such branch, tag or commit.
+pub const GIT_REF_NOT_FOUND: &str = "git_ref_not_found";
+/// 400: that cannot be the name of a branch, tag or commit.
+pub const GIT_REF_INVALID: &str = "git_ref_invalid";
+/// 409: there is a branch of that name.
+pub const GIT_BRANCH_EXISTS: &str = "git_branch_exists";
+/// 409: nothing differs from the last commit.
+pub const GIT_NOTHING_TO_COMMIT: &str = "git_nothing_to_commit";
+/// 409: changes in the working tree, or commits of another line, are in the way.
+pub const GIT_CONFLICT: &str = "git_conflict";
+/// 409: the remote repository did not take it.
+pub const GIT_REJECTED: &str = "git_rejected";
+/// 400: not the URL of a repository that can be used here.
+pub const GIT_URL_INVALID: &str = "git_url_invalid";
+/// 403: the remote repository asks for credentials, or for others.
+pub const GIT_AUTH_FAILED: &str = "git_auth_failed";
+/// 404: there is no such remote repository, or not for these credentials.
+pub const GIT_REPO_NOT_FOUND: &str = "git_repo_not_found";
+/// 502: the host of the remote repository does not answer, or not as it should.
+pub const GIT_UNREACHABLE: &str = "git_unreachable";
+/// 422: git does not do it.
+pub const GIT_FAILED: &str = "git_failed";
+/// 504: it took too long.
+pub const GIT_TIMEOUT: &str = "git_timeout";
+/// 424: there is no git in the container.
+pub const GIT_MISSING: &str = "git_missing";
 
 /// A code of [`REFUSALS`] and its status.
 pub fn refusal(code: &str) -> Option<(&'static str, u16)> {

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::openapi::{self, Api};
 use crate::routes::{
-    answers, chat, configs, events, jobs, launch, messages, meta, providers, restart, sessions,
+    answers, chat, configs, events, git, jobs, launch, messages, meta, providers, restart, sessions,
 };
 use crate::{AgentDefaults, Problem, Readiness, serve};
 
@@ -49,6 +49,7 @@ pub(crate) fn described() -> OpenApiRouter<AppState> {
         .merge(chat::routes())
         .merge(events::routes())
         .merge(messages::routes())
+        .merge(git::routes())
         .merge(jobs::routes())
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod answers;
 pub(crate) mod chat;
 pub(crate) mod configs;
 pub(crate) mod events;
+pub(crate) mod git;
 mod idempotency;
 pub(crate) mod jobs;
 pub(crate) mod launch;

@@ -14,7 +14,7 @@ const MOST_BYTES: usize = 48 * 1024 * 1024;
 pub(super) const MOST_CONFIGURATION: usize = 128 * 1024 * 1024;
 
 /// A JSON body of at most so many bytes, whatever content type it claims to have.
-pub(super) struct JsonBody<T, const MOST: usize = MOST_BYTES>(pub(super) T);
+pub(crate) struct JsonBody<T, const MOST: usize = MOST_BYTES>(pub(crate) T);
 
 impl<S: Sync, T: DeserializeOwned, const MOST: usize> FromRequest<S> for JsonBody<T, MOST> {
     type Rejection = Refusal;

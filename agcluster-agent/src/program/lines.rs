@@ -11,13 +11,13 @@ const MOST_BYTES: usize = 32 * 1024 * 1024;
 const USUAL_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// Without its end. Never empty.
     Whole(Bytes),
     TooLong,
 }
 
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     reader: BufReader<R>,
     line: BytesMut,
     /// The rest of a line that was too long is passed over.
@@ -30,14 +30,15 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         Self::with_most(reader, MOST_BYTES)
     }
 
-    fn with_most(reader: R, most: usize) -> Self {
+    /// Lines of at most so many bytes.
+    pub(crate) fn with_most(reader: R, most: usize) -> Self {
         let reader = BufReader::with_capacity(USUAL_BYTES, reader);
         Self { reader, line: BytesMut::new(), skipping: false, most }
     }
 
     /// The next line that is not empty; nothing at the end. An unfinished last line counts. Dropping the future loses
     /// nothing.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Line>> {
+    pub(crate) async fn next(&mut self) -> io::Result<Option<Line>> {
         loop {
             let buffer = self.reader.fill_buf().await?;
             if buffer.is_empty() {

@@ -11,13 +11,14 @@ const MOST_BYTES: usize = 8 * 1024;
 /// The longest that is waited for the end of the stream, when something the program started holds it open.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-pub(super) struct Tail {
+#[derive(Debug)]
+pub(crate) struct Tail {
     kept: watch::Receiver<VecDeque<u8>>,
 }
 
 impl Tail {
     /// Reads a stream to its end, whether or not anyone asks for it: a program must not wait for its complaints to be read.
-    pub(super) fn follow(mut stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    pub(crate) fn follow(mut stream: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let (keep, kept) = watch::channel(VecDeque::new());
         tokio::spawn(async move {
             let mut buffer = vec![0; 4096];
@@ -33,7 +34,7 @@ impl Tail {
     }
 
     /// The tail, when the stream is at its end.
-    pub(super) async fn take(mut self) -> String {
+    pub(crate) async fn take(mut self) -> String {
         let at_end = async { while self.kept.changed().await.is_ok() {} };
         // Without the end, what is there must do.
         let _ = tokio::time::timeout(LAST_WORDS, at_end).await;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tower::ServiceExt;
 
-use super::{WorkspaceConfig, router};
+use super::{WorkspaceConfig, serve};
 use crate::program::ProcessTree;
 use crate::session::problem;
 use crate::{AgentUser, ServerConfig};
@@ -28,7 +28,7 @@ pub(crate) enum Host {
     /// Here: there is no other user.
     Here(Router),
     /// In a process of the agent's user.
-    Apart(Apart),
+    Apart(Box<Apart>),
 }
 
 impl Host {
@@ -39,9 +39,9 @@ impl Host {
                 let apart = Apart::start(config, user, tree).map_err(|error| {
                     problem(codes::INTERNAL, format!("the workspace cannot be served: {error}"))
                 })?;
-                Ok(Self::Apart(apart))
+                Ok(Self::Apart(Box::new(apart)))
             }
-            _ => Ok(Self::Here(router(WorkspaceConfig::new(&config.workspace)))),
+            _ => Ok(Self::Here(serve(&WorkspaceConfig::new(&config.workspace), tree))),
         }
     }
 

@@ -97,6 +97,21 @@ pub(crate) const PROBLEMS: &[Known] = &[
     known("forbidden", 403, "the agent's user may not"),
     known("too_many", 413, "more things than are taken"),
     known("no_space", 507, "the disk is full"),
+    // Git.
+    known("git_not_a_repository", 404, "the folder is in no git repository"),
+    known("git_ref_not_found", 404, "there is no such branch, tag or commit"),
+    known("git_ref_invalid", 400, "that cannot be the name of a branch, tag or commit"),
+    known("git_branch_exists", 409, "there is a branch of that name"),
+    known("git_nothing_to_commit", 409, "nothing differs from the last commit"),
+    known("git_conflict", 409, "changes that are not committed, or other commits, are in the way"),
+    known("git_rejected", 409, "the remote repository did not take it"),
+    known("git_url_invalid", 400, "not the URL of a repository that can be used here"),
+    known("git_auth_failed", 403, "the remote repository asks for credentials, or for others"),
+    known("git_repo_not_found", 404, "there is no such remote repository, or not for these credentials"),
+    known("git_unreachable", 502, "the host of the remote repository does not answer as it should"),
+    known("git_failed", 422, "git does not do it"),
+    known("git_timeout", 504, "git took too long"),
+    known("git_missing", 424, "there is no git in the container"),
 ];
 
 /// The rows of a code.

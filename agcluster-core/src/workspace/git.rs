@@ -1,0 +1,135 @@
+//! Git repositories in a session's container.
+
+use agcluster_protocol::workspace::PREFIX;
+use agcluster_protocol::workspace::git::{
+    BranchRequest, Branches, CommitRequest, Committed, Diff, DiffQuery, Log, LogQuery, Repositories,
+    RepositoryQuery, Status, routes,
+};
+use http::Method;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::Workspace;
+use crate::agent::{AgentError, Exchange};
+use crate::session::Result;
+
+/// The longest a command may take that touches the container's disk alone.
+const LOCAL: std::time::Duration = std::time::Duration::from_secs(75);
+
+/// The git repositories of a workspace. Every method fails with the container's refusal, whose code is one of
+/// [`REFUSALS`](agcluster_protocol::workspace::REFUSALS), and is broken off by dropping its future.
+#[derive(Debug, Clone, Copy)]
+pub struct Git<'a> {
+    workspace: &'a Workspace,
+}
+
+impl<'a> Git<'a> {
+    pub(super) fn of(workspace: &'a Workspace) -> Self {
+        Self { workspace }
+    }
+
+    /// What repositories there are.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn repositories(&self) -> Result<Repositories> {
+        self.ask("git repositories", routes::REPOSITORIES, &Value::Null).await
+    }
+
+    /// What differs between the last commit, the index and the working tree of a repository.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn status(&self, query: &RepositoryQuery) -> Result<Status> {
+        self.ask("git status", routes::STATUS, query).await
+    }
+
+    /// Compares two commits, or one with the index or the working tree.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn diff(&self, query: &DiffQuery) -> Result<Diff> {
+        self.ask("git diff", routes::DIFF, query).await
+    }
+
+    /// A page of commits.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn log(&self, query: &LogQuery) -> Result<Log> {
+        self.ask("git log", routes::LOG, query).await
+    }
+
+    /// All branches.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn branches(&self, query: &RepositoryQuery) -> Result<Branches> {
+        self.ask("git branches", routes::BRANCHES, query).await
+    }
+
+    /// Makes, switches to, or removes a branch; gives all there are then.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn branch(&self, request: &BranchRequest) -> Result<Branches> {
+        self.tell("git branch", routes::BRANCH, request).await
+    }
+
+    /// Makes a commit.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn commit(&self, request: &CommitRequest) -> Result<Committed> {
+        self.tell("git commit", routes::COMMIT, request).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        route: &str,
+        query: &impl Serialize,
+    ) -> Result<T> {
+        let path = format!("{PREFIX}{route}{}", parameters(query)?);
+        self.workspace.call(Exchange::new(operation, Method::GET, path).limit(LOCAL)).await
+    }
+
+    async fn tell<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        route: &str,
+        request: &impl Serialize,
+    ) -> Result<T> {
+        let exchange = Exchange::new(operation, Method::POST, format!("{PREFIX}{route}")).json(request)?;
+        self.workspace.call(exchange.limit(LOCAL)).await
+    }
+}
+
+/// A flat structure as the part of a URL behind the path.
+fn parameters(query: &impl Serialize) -> std::result::Result<String, AgentError> {
+    let query = serde_json::to_value(query).map_err(|error| AgentError::Protocol(error.to_string()))?;
+    let Value::Object(fields) = query else { return Ok(String::new()) };
+    let mut written = form_urlencoded::Serializer::new("?".to_owned());
+    for (name, value) in fields {
+        match value {
+            Value::Null => {}
+            Value::String(text) => drop(written.append_pair(&name, &text)),
+            other => drop(written.append_pair(&name, &other.to_string())),
+        }
+    }
+    Ok(written.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_stands_in_the_url_whatever_it_is() {
+        let query = DiffQuery { path: "a b&c=ü".into(), base: Some("x\n".into()), ..DiffQuery::default() };
+        assert_eq!(parameters(&query).unwrap(), "?path=a+b%26c%3D%C3%BC&base=x%0A&staged=false");
+        assert_eq!(parameters(&Value::Null).unwrap(), "");
+    }
+}

@@ -1,0 +1,197 @@
+//! Git repositories in a session's workspace.
+
+use agcluster_core::protocol::workspace::git::{
+    BranchRequest, Branches, CommitRequest, Committed, Diff, DiffQuery, Log, LogQuery, Repositories,
+    RepositoryQuery, Status,
+};
+use agcluster_core::workspace::Workspace;
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::Caller;
+use crate::extract::{self, Path, Query};
+use crate::openapi::problems::{AGENT, BODY, QUERY, RUNNING, SESSION, problems};
+use crate::{AppState, Problem};
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(repositories))
+        .routes(routes!(status))
+        .routes(routes!(diff))
+        .routes(routes!(log))
+        .routes(routes!(branches))
+        .routes(routes!(branch))
+        .routes(routes!(commit))
+}
+
+/// What every command of git's can come to.
+const GIT: &[&str] = &[
+    "invalid_path",
+    "file_not_found",
+    "wrong_file_type",
+    "forbidden",
+    "too_large",
+    "git_not_a_repository",
+    "git_ref_not_found",
+    "git_ref_invalid",
+    "git_failed",
+    "git_timeout",
+    "git_missing",
+];
+
+problems!(LookProblems = SESSION, QUERY, RUNNING, AGENT, GIT);
+problems!(
+    ChangeProblems = SESSION,
+    BODY,
+    RUNNING,
+    AGENT,
+    GIT,
+    ["git_branch_exists", "git_nothing_to_commit", "git_conflict", "no_space"],
+);
+
+fn workspace(state: &AppState, caller: &Caller, id: &str) -> Result<Workspace, Problem> {
+    Ok(Workspace::of(caller.session(state, id)?))
+}
+
+/// Lists the git repositories in the workspace, at most 200, worktrees and submodules among them.
+#[utoipa::path(
+    get, path = "/api/agents/{id}/git/repositories", operation_id = "list_repositories", tag = "Git",
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+    ),
+    responses((status = 200, description = "The repositories", body = serde_json::Value), LookProblems),
+)]
+pub(crate) async fn repositories(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Repositories>, Problem> {
+    Ok(Json(workspace(&state, &caller, &id)?.git().repositories().await?))
+}
+
+/// Tells what differs between the last commit, the index and the working tree.
+#[utoipa::path(
+    get, path = "/api/agents/{id}/git/status", operation_id = "get_git_status", tag = "Git",
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+        ("path" = Option<String>, Query, description = "A folder in the repository, below the workspace; the workspace itself when absent"),
+    ),
+    responses((status = 200, description = "What differs", body = serde_json::Value), LookProblems),
+)]
+pub(crate) async fn status(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<RepositoryQuery>,
+) -> Result<Json<Status>, Problem> {
+    Ok(Json(workspace(&state, &caller, &id)?.git().status(&query).await?))
+}
+
+/// Compares two commits, or one with the index or the working tree, whose new files are added at the end.
+#[utoipa::path(
+    get, path = "/api/agents/{id}/git/diff", operation_id = "get_git_diff", tag = "Git",
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+        ("path" = Option<String>, Query, description = "A folder in the repository, below the workspace; the workspace itself when absent"),
+        ("base" = Option<String>, Query, description = "The older side: a branch, tag or commit; HEAD when absent"),
+        ("head" = Option<String>, Query, description = "The newer side; the working tree when absent"),
+        ("staged" = Option<bool>, Query, description = "Whether the newer side is the index"),
+        ("context" = Option<u32>, Query, description = "Unchanged lines around a change, 0 to 1000; 3 when absent"),
+        ("file" = Option<String>, Query, description = "Only what is at or below this path in the repository"),
+    ),
+    responses((status = 200, description = "The difference", body = serde_json::Value), LookProblems),
+)]
+pub(crate) async fn diff(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<DiffQuery>,
+) -> Result<Json<Diff>, Problem> {
+    Ok(Json(workspace(&state, &caller, &id)?.git().diff(&query).await?))
+}
+
+/// Lists commits, newest first.
+#[utoipa::path(
+    get, path = "/api/agents/{id}/git/log", operation_id = "get_git_log", tag = "Git",
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+        ("path" = Option<String>, Query, description = "A folder in the repository, below the workspace; the workspace itself when absent"),
+        ("ref" = Option<String>, Query, description = "Where to begin: a branch, tag or commit; HEAD when absent"),
+        ("file" = Option<String>, Query, description = "Only commits that touch this path in the repository"),
+        ("limit" = Option<usize>, Query, description = "The most commits, 1 to 200; 50 when absent"),
+        ("after" = Option<String>, Query, description = "What the page before gave as `next`"),
+    ),
+    responses((status = 200, description = "A page of commits", body = serde_json::Value), LookProblems),
+)]
+pub(crate) async fn log(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<LogQuery>,
+) -> Result<Json<Log>, Problem> {
+    Ok(Json(workspace(&state, &caller, &id)?.git().log(&query).await?))
+}
+
+/// Lists branches, local ones and those of remotes.
+#[utoipa::path(
+    get, path = "/api/agents/{id}/git/branches", operation_id = "list_branches", tag = "Git",
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+        ("path" = Option<String>, Query, description = "A folder in the repository, below the workspace; the workspace itself when absent"),
+    ),
+    responses((status = 200, description = "The branches", body = serde_json::Value), LookProblems),
+)]
+pub(crate) async fn branches(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(query): Query<RepositoryQuery>,
+) -> Result<Json<Branches>, Problem> {
+    Ok(Json(workspace(&state, &caller, &id)?.git().branches(&query).await?))
+}
+
+/// Makes, switches to, or deletes a branch: `action` is `create`, `switch` or `delete`.
+#[utoipa::path(
+    post, path = "/api/agents/{id}/git/branch", operation_id = "change_branch", tag = "Git",
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+    ),
+    request_body = serde_json::Value,
+    responses((status = 200, description = "The branches there are then", body = serde_json::Value), ChangeProblems),
+)]
+pub(crate) async fn branch(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    extract::Json(request): extract::Json<BranchRequest>,
+) -> Result<Json<Branches>, Problem> {
+    Ok(Json(workspace(&state, &caller, &id)?.git().branch(&request).await?))
+}
+
+/// Commits everything (`all`), some `paths`, or what is in the index.
+#[utoipa::path(
+    post, path = "/api/agents/{id}/git/commit", operation_id = "make_commit", tag = "Git",
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+    ),
+    request_body = serde_json::Value,
+    responses((status = 200, description = "The commit", body = serde_json::Value), ChangeProblems),
+)]
+pub(crate) async fn commit(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    extract::Json(request): extract::Json<CommitRequest>,
+) -> Result<Json<Committed>, Problem> {
+    Ok(Json(workspace(&state, &caller, &id)?.git().commit(&request).await?))
+}
