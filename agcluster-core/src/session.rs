@@ -1,5 +1,6 @@
 //! Sessions: one agent in one container each, from launch to removal, over any number of runs of this program.
 
+mod approvals;
 mod bring_up;
 mod credentials;
 mod error;
@@ -23,6 +24,7 @@ mod turn;
 mod turns;
 mod watchdog;
 
+pub use approvals::{Approval, ApprovalKind, ApprovalPolicy, ApprovalStatus, Asked, OnTimeout};
 pub use error::{Result, SessionError};
 pub use id::{AgentId, SessionId};
 pub use idle::IdlePolicy;

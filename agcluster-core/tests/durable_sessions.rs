@@ -99,7 +99,7 @@ fn is_gapless(records: &[Arc<Record>]) -> bool {
     records.iter().zip(1..).all(|(record, seq)| record.seq() == seq)
 }
 
-async fn open_gate(session: &Session) {
+async fn open_gate(session: &Arc<Session>) {
     let answer = serde_json::json!({ "request_id": "go", "decision": "answers", "answers": {} });
     session.answer(&serde_json::from_value(answer).unwrap()).await.unwrap();
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The body of `POST /answer`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// The id of the [`crate::EventBody::PermissionRequested`] or [`crate::EventBody::QuestionAsked`].
     pub request_id: String,
@@ -16,7 +16,7 @@ pub struct Answer {
 }
 
 /// What was decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Decision {
     /// The tool may run.
@@ -30,7 +30,8 @@ pub enum Decision {
     },
     /// The tool may not run.
     Deny {
-        /// Told to the model.
+        /// Told to the model; when it is empty, something general is.
+        #[serde(default)]
         message: String,
         /// Also end the turn.
         #[serde(default)]

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use ask::{PermissionRequest, Question, QuestionOption, Resolution};
+pub use ask::{
+    AnsweredBy, PermissionKind, PermissionRequest, Question, QuestionOption, RequestAnswer, Resolution,
+};
 pub use body::{EventBody, McpServerStatus, NoticeLevel, StuckOn, TurnOrigin};
 pub use task::{Task, TaskEnd};
 pub use todo::{TodoItem, TodoStatus};

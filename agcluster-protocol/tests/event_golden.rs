@@ -85,6 +85,7 @@ fn all() -> Vec<EventBody> {
         EventBody::PermissionRequested(PermissionRequest {
             request_id: "r1".into(),
             call_id: Some("toolu_1".into()),
+            kind: PermissionKind::Plan,
             tool: "Bash".into(),
             display_name: Some("Bash".into()),
             input: json!({"command": "touch x"}),
@@ -102,6 +103,12 @@ fn all() -> Vec<EventBody> {
                 multi_select: false,
             }],
         },
+        EventBody::RequestAnswered(RequestAnswer {
+            request_id: "r1".into(),
+            by: AnsweredBy::Owner,
+            reason: Some("it is safe".into()),
+            decision: Decision::Allow { input: Some(json!({"command": "ls"})), scope: Scope::Session },
+        }),
         EventBody::RequestResolved { request_id: "r1".into(), resolution: Resolution::Allowed },
         EventBody::PermissionDenied {
             tool: "Bash".into(),

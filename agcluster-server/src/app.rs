@@ -13,7 +13,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::openapi::{self, Api};
 use crate::routes::{
-    answers, chat, configs, events, git, jobs, launch, messages, meta, providers, restart, sessions,
+    answers, approvals, chat, configs, events, git, jobs, launch, messages, meta, providers, restart,
+    sessions,
 };
 use crate::{AgentDefaults, Problem, Readiness, serve};
 
@@ -46,6 +47,7 @@ pub(crate) fn described() -> OpenApiRouter<AppState> {
         .merge(sessions::routes())
         .merge(restart::routes())
         .merge(answers::routes())
+        .merge(approvals::routes())
         .merge(chat::routes())
         .merge(events::routes())
         .merge(messages::routes())

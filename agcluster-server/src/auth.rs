@@ -53,6 +53,14 @@ impl Caller {
         Ok(session)
     }
 
+    /// The session of the approval of that name and its number there, if it is the caller's; otherwise it is not found,
+    /// whether it exists or not.
+    pub(crate) fn approval(&self, state: &AppState, name: &str) -> Result<(Arc<Session>, u64), Problem> {
+        let (session, seq) = state.sessions.approval(name, self.owner)?;
+        session.bring_key(&self.key);
+        Ok((session, seq))
+    }
+
     /// The job of that name and its session, if it is the caller's; otherwise it is not found, whether it exists or not.
     pub(crate) async fn job(
         &self,

@@ -102,8 +102,13 @@ impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
         let (code, detail) = (error.code(), error.to_string());
         match error {
-            SessionError::NotFound(_) | SessionError::UnknownTurn(_) | SessionError::UnknownRequest(_) => {
-                Self::new(StatusCode::NOT_FOUND, code, detail)
+            SessionError::NotFound(_)
+            | SessionError::UnknownTurn(_)
+            | SessionError::UnknownRequest(_)
+            | SessionError::UnknownApproval(_) => Self::new(StatusCode::NOT_FOUND, code, detail),
+            SessionError::AnswerInvalid(_) => Self::bad_request(code, detail),
+            SessionError::ApprovalExpired | SessionError::ApprovalWithdrawn => {
+                Self::new(StatusCode::GONE, code, detail)
             }
             SessionError::Busy { .. } => Self::new(StatusCode::CONFLICT, code, detail).retry_after(1),
             SessionError::QueueFull(_) => {
@@ -114,6 +119,7 @@ impl From<SessionError> for Problem {
             | SessionError::NotRunning { .. }
             | SessionError::CredentialsRequired(_)
             | SessionError::TurnEnded(_)
+            | SessionError::ApprovalAnswered(_)
             | SessionError::Removed => Self::new(StatusCode::CONFLICT, code, detail),
             SessionError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail),
             SessionError::Unreachable(_) => {

@@ -1,5 +1,6 @@
 //! The journal in the shapes clients want.
 
+pub(crate) mod approval;
 pub(crate) mod chat_frames;
 pub(crate) mod chat_json;
 pub(crate) mod job;

@@ -1,6 +1,7 @@
 //! The handlers, a file for each group of routes.
 
 pub(crate) mod answers;
+pub(crate) mod approvals;
 pub(crate) mod chat;
 pub(crate) mod configs;
 pub(crate) mod events;

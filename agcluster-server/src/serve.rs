@@ -93,6 +93,7 @@ impl Server {
             .retention(settings.retention())
             .cluster(cluster)
             .token_key(key)
+            .approvals(settings.approval_policy())
             .build()?;
         sessions.recover().await?;
         let keep_sessions =

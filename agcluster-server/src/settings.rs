@@ -8,7 +8,7 @@ use std::time::Duration;
 use agcluster_core::config::AgentDefaults as Agent;
 use agcluster_core::protocol::{PermissionMode, Secret, SystemPrompt};
 use agcluster_core::provider::{Resources, parse_size};
-use agcluster_core::session::{IdleAction, IdlePolicy, StuckAction, WatchdogPolicy};
+use agcluster_core::session::{ApprovalPolicy, IdleAction, IdlePolicy, StuckAction, WatchdogPolicy};
 use agcluster_core::store::Retention;
 use clap::{Parser, ValueEnum};
 use serde::de::{DeserializeOwned, IntoDeserializer};
@@ -164,6 +164,10 @@ pub struct Settings {
     #[arg(long, env = "TURN_MAX_SECONDS", default_value_t = 0)]
     pub turn_max_seconds: u64,
 
+    /// How many seconds people may take to answer what an agent asks, where its configuration says nothing; then it is denied
+    #[arg(long, env = "APPROVAL_TIMEOUT", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=ApprovalPolicy::LONGEST))]
+    pub approval_timeout: u64,
+
     /// The most bytes of events that are kept of one session; older ones go first
     #[arg(long, env = "EVENTS_MAX_SIZE", default_value = "64m", value_parser = size)]
     pub events_max_size: u64,
@@ -216,6 +220,11 @@ impl Settings {
             max_turn: seconds(self.turn_max_seconds),
             ..WatchdogPolicy::default()
         }
+    }
+
+    /// How long people may take to answer what agents ask.
+    pub fn approval_policy(&self) -> ApprovalPolicy {
+        ApprovalPolicy { timeout: Some(self.approval_timeout), ..ApprovalPolicy::default() }
     }
 
     /// How much of each session's events is kept.

@@ -1,4 +1,4 @@
-use agcluster_protocol::event::PermissionRequest;
+use agcluster_protocol::event::{PermissionKind, PermissionRequest};
 use agcluster_protocol::{FailureReason, Limit};
 use proptest::prelude::*;
 
@@ -18,6 +18,7 @@ fn asked(request_id: &str) -> Entry {
     EventBody::PermissionRequested(PermissionRequest {
         request_id: request_id.to_owned(),
         call_id: None,
+        kind: PermissionKind::Tool,
         tool: "Bash".to_owned(),
         display_name: None,
         input: Value::Null,

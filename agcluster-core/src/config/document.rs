@@ -16,7 +16,7 @@ use super::{agents, mcp, names, placeholder, policy, tools};
 use crate::provider::parse_size;
 
 /// The fields of a configuration.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "id",
     "name",
     "description",
@@ -37,6 +37,7 @@ const FIELDS: [&str; 20] = [
     "image",
     "driver",
     "session",
+    "approvals",
 ];
 
 const PERMISSION_MODES: [(&str, PermissionMode); 4] = [
@@ -112,6 +113,7 @@ fn config(reader: &mut Reader, object: &Object<'_>) -> AgentConfig {
         image: object.get("image").and_then(|field| reference(r, &field)),
         driver: object.get("driver").and_then(|field| r.word(&field, &DRIVERS)).unwrap_or(DriverKind::Claude),
         session: object.get("session").map(|field| policy::read(r, &field)).unwrap_or_default(),
+        approvals: object.get("approvals").map(|field| policy::approvals(r, &field)).unwrap_or_default(),
     };
     r.unknown(object, &FIELDS);
     agree(r, object, &config);

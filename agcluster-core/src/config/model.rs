@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::problem::{ConfigError, FieldProblem};
 use super::{document, wire, yaml};
-use crate::session::SessionPolicy;
+use crate::session::{ApprovalPolicy, SessionPolicy};
 
 /// An agent configuration: what an agent is called, what it may do and how much it may use.
 ///
@@ -70,6 +70,9 @@ pub struct AgentConfig {
     /// the server.
     #[serde(skip_serializing_if = "SessionPolicy::is_default")]
     pub session: SessionPolicy,
+    /// How long people may take to answer the agent, and what follows when nobody does.
+    #[serde(skip_serializing_if = "ApprovalPolicy::is_default")]
+    pub approvals: ApprovalPolicy,
 }
 
 /// How much of a machine an agent may use. What is absent is the provider's default, never "no limit".

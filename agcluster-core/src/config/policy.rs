@@ -1,7 +1,7 @@
-//! The `session` part of a configuration: how long things may last.
+//! The `session` and `approvals` parts of a configuration: how long things may last.
 
 use super::read::{Field, Reader};
-use crate::session::{IdleAction, SessionPolicy, StuckAction};
+use crate::session::{ApprovalPolicy, IdleAction, OnTimeout, SessionPolicy, StuckAction};
 
 const FIELDS: [&str; 6] =
     ["idle_timeout", "idle_action", "max_lifetime", "stuck_after", "stuck_action", "max_turn"];
@@ -18,7 +18,7 @@ const STUCK_ACTIONS: [(&str, StuckAction); 3] = [
 /// Never, to a year.
 const SECONDS: std::ops::RangeInclusive<i64> = 0..=31_536_000;
 
-/// Reads the part.
+/// Reads the `session` part.
 pub(super) fn read(reader: &mut Reader, field: &Field<'_>) -> SessionPolicy {
     let Some(object) = reader.object(field) else { return SessionPolicy::default() };
     let mut seconds = |name: &str| {
@@ -34,6 +34,23 @@ pub(super) fn read(reader: &mut Reader, field: &Field<'_>) -> SessionPolicy {
         stuck_action: object.get("stuck_action").and_then(|field| reader.word(&field, &STUCK_ACTIONS)),
     };
     reader.unknown(&object, &FIELDS);
+    policy
+}
+
+const ON_TIMEOUT: [(&str, OnTimeout); 2] = [("deny", OnTimeout::Deny), ("interrupt", OnTimeout::Interrupt)];
+
+/// A person needs a moment, and a container does not wait for ever.
+const ANSWER_SECONDS: std::ops::RangeInclusive<i64> = 1..=ApprovalPolicy::LONGEST.cast_signed();
+
+/// Reads the `approvals` part.
+pub(super) fn approvals(reader: &mut Reader, field: &Field<'_>) -> ApprovalPolicy {
+    let Some(object) = reader.object(field) else { return ApprovalPolicy::default() };
+    let timeout = object.get("timeout").and_then(|field| reader.integer(&field, ANSWER_SECONDS));
+    let policy = ApprovalPolicy {
+        timeout: timeout.and_then(|seconds| u64::try_from(seconds).ok()),
+        on_timeout: object.get("on_timeout").and_then(|field| reader.word(&field, &ON_TIMEOUT)),
+    };
+    reader.unknown(&object, &["timeout", "on_timeout"]);
     policy
 }
 

@@ -101,6 +101,7 @@ fn record() -> SessionRecord {
             image: None,
         },
         policy: crate::session::SessionPolicy::default(),
+        approvals: crate::session::ApprovalPolicy::default(),
         model_base_url: None,
         created_at: now,
         last_active: now,

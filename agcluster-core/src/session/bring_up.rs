@@ -9,7 +9,7 @@ use agcluster_protocol::{Configure, Configured, Health, Phase, TOKEN_DIGEST_ENV,
 
 use super::lifecycle::changed;
 use super::session_handle::Along;
-use super::{LaunchFacts, LaunchTimings, Result, Session, SessionError, Status, lifetime, pump};
+use super::{LaunchFacts, LaunchTimings, Result, Session, SessionError, Status, approvals, lifetime, pump};
 use crate::agent::{AgentClient, wait_until_healthy};
 use crate::journal::{Entry, Patience};
 use crate::provider::{
@@ -75,6 +75,7 @@ pub(super) fn attach(session: &Arc<Session>, container: &Container, client: Agen
     *session.attachment.lock().unwrap_or_else(PoisonError::into_inner) = attachment.clone();
     session.client.send_replace(Some(client.clone()));
     lifetime::keep(session, container, attachment.clone());
+    approvals::keep(session, attachment.clone());
     pump::start(session, client, cursor, attachment);
 }
 

@@ -56,6 +56,21 @@ pub enum SessionError {
     /// Nothing waits for this answer.
     #[error("no request {0:?} waits for an answer: it was answered, withdrawn, or never made")]
     UnknownRequest(String),
+    /// There is no approval of that name (or it is in somebody else's session).
+    #[error("there is no approval {0}")]
+    UnknownApproval(String),
+    /// This cannot be the answer to such a request.
+    #[error("{0}")]
+    AnswerInvalid(&'static str),
+    /// It was decided otherwise.
+    #[error("the approval is settled already: it was {0}")]
+    ApprovalAnswered(String),
+    /// Nobody decided in time.
+    #[error("the time for an answer is over: it was denied because nobody answered in time")]
+    ApprovalExpired,
+    /// The agent no longer wants to know.
+    #[error("the agent no longer waits for an answer: it took the request back, or its turn is over")]
+    ApprovalWithdrawn,
     /// No provider of that name.
     #[error("{}; available: {}", no_provider(name, missing.as_deref()), known.join(", "))]
     UnknownProvider {
@@ -114,6 +129,11 @@ impl SessionError {
             Self::Unreachable(_) => "session_unreachable",
             Self::CredentialsRequired(_) => "credentials_required",
             Self::UnknownRequest(_) => "request_not_found",
+            Self::UnknownApproval(_) => "approval_not_found",
+            Self::AnswerInvalid(_) => "answer_invalid",
+            Self::ApprovalAnswered(_) => "approval_answered",
+            Self::ApprovalExpired => "approval_expired",
+            Self::ApprovalWithdrawn => "approval_withdrawn",
             Self::UnknownProvider { .. } => "provider_unknown",
             Self::IdempotencyMismatch => "idempotency_key_reused",
             Self::Provider(_) => "provider_error",

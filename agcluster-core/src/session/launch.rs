@@ -4,7 +4,7 @@ use agcluster_protocol::{AgentOptions, DriverKind, ModelAccess};
 use serde::{Deserialize, Serialize};
 
 use super::turns::Idempotency;
-use super::{Owner, SessionPolicy};
+use super::{ApprovalPolicy, Owner, SessionPolicy};
 use crate::config::{AgentConfig, LaunchOptions};
 use crate::provider::Resources;
 
@@ -23,6 +23,8 @@ pub struct Launch {
     pub model_access: Option<ModelAccess>,
     /// What happens when nobody needs it.
     pub policy: SessionPolicy,
+    /// How long people may take to answer its agent.
+    pub approvals: ApprovalPolicy,
     /// Makes a repeated request give the first one's session.
     pub idempotency: Option<Idempotency>,
     /// What to tell whoever launched it, besides what the provider has to say.
@@ -45,6 +47,7 @@ impl Launch {
             providers: Vec::new(),
             model_access: None,
             policy: config.session,
+            approvals: config.approvals,
             idempotency: None,
             warnings: launch.warnings.iter().map(ToString::to_string).collect(),
         }

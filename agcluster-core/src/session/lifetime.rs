@@ -76,7 +76,7 @@ async fn extend_in_time(life: &impl Life, first: Duration) {
 }
 
 /// How long it is until then.
-fn left(at: Timestamp) -> Duration {
+pub(super) fn left(at: Timestamp) -> Duration {
     Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default()
 }
 

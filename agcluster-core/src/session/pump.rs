@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lifecycle::changed;
 use super::session_handle::Along;
-use super::{Result, Session, SessionError, SessionId, Status, turns};
+use super::{Result, Session, SessionError, SessionId, Status, approvals, turns};
 use crate::agent::{AgentClient, AgentError};
 use crate::journal::{Entry, Patience};
 use crate::provider::{Container, ContainerState, ErrorKind};
@@ -153,6 +153,7 @@ impl Pump {
         let session = &self.session;
         let mut changes = transcripts(&session.id, &mut entries);
         let notes: Vec<Note> = entries.iter().filter_map(Note::of).collect();
+        let head = session.head().await?;
         if notes.is_empty() {
             session.journal.append(&session.id, entries, changes, Patience::Endless).await?;
             return Ok(false);
@@ -161,7 +162,7 @@ impl Pump {
         session
             .change(Patience::Endless, |state| {
                 for note in notes {
-                    changes.extend(note.apply(session, state));
+                    changes.extend(note.apply(session, state, head));
                 }
                 Ok(Along { entries, changes })
             })
@@ -224,6 +225,7 @@ enum Note {
     Started(TurnId),
     Ended(TurnId, Outcome),
     Conversation(String),
+    Request(approvals::Note),
 }
 
 impl Note {
@@ -235,12 +237,17 @@ impl Note {
                 EventBody::AgentReady { conversation, .. } | EventBody::ConversationChanged { conversation },
                 _,
             ) => Some(Self::Conversation(conversation.clone())),
-            _ => None,
+            _ => approvals::Note::of(entry).map(Self::Request),
         }
     }
 
-    fn apply(self, session: &Session, state: &mut super::State) -> Option<Change> {
+    /// `head` is the newest event before this one that is known.
+    fn apply(self, session: &Session, state: &mut super::State, head: u64) -> Option<Change> {
         match self {
+            Self::Request(note) => {
+                note.apply(session, state, head);
+                None
+            }
             Self::Conversation(conversation) => {
                 state.conversation = Some(conversation);
                 None

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, AgentSpec, LaunchTimings, Owner, SessionId, SessionPolicy, State};
+use super::{AgentId, AgentSpec, ApprovalPolicy, LaunchTimings, Owner, SessionId, SessionPolicy, State};
 
 /// Everything about a session that outlives the process. No secret is among it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct SessionRecord {
     pub agent: AgentSpec,
     /// What happens when nobody needs it.
     pub policy: SessionPolicy,
+    /// How long people may take to answer its agent.
+    #[serde(default)]
+    pub approvals: ApprovalPolicy,
     /// Where its model is; none for an agent that calls no model.
     pub model_base_url: Option<String>,
     /// When it was launched.

@@ -17,8 +17,8 @@ use super::lifecycle::changed;
 use super::placement::Placement;
 use super::session_handle::{Along, Cluster};
 use super::{
-    AgentId, AgentSpec, Launch, Owner, Progress, Result, Session, SessionError, SessionId, SessionRecord,
-    State, Status,
+    AgentId, AgentSpec, ApprovalPolicy, Launch, Owner, Progress, Result, Session, SessionError, SessionId,
+    SessionRecord, State, Status,
 };
 use crate::agent::TokenKey;
 use crate::journal::{Entry, Journal, Patience};
@@ -60,6 +60,7 @@ pub struct SessionsBuilder {
     retention: Retention,
     cluster: String,
     key: Option<TokenKey>,
+    approvals: ApprovalPolicy,
 }
 
 impl SessionsBuilder {
@@ -90,6 +91,12 @@ impl SessionsBuilder {
         self
     }
 
+    /// How long people may take to answer agents whose configuration says nothing about it.
+    pub fn approvals(mut self, policy: ApprovalPolicy) -> Self {
+        self.approvals = policy;
+        self
+    }
+
     /// Ready to launch. Must be called in a tokio runtime.
     ///
     /// # Errors
@@ -100,7 +107,12 @@ impl SessionsBuilder {
         let inner = Inner {
             providers: self.providers,
             journal: Journal::new(store, self.retention),
-            cluster: Arc::new(Cluster { name: self.cluster, key }),
+            cluster: Arc::new(Cluster {
+                name: self.cluster,
+                key,
+                approvals: self.approvals,
+                asked: watch::Sender::default(),
+            }),
             sessions: RwLock::default(),
             shutdown: CancellationToken::new(),
             progress: watch::Sender::default(),
@@ -120,6 +132,7 @@ impl Sessions {
             retention: Retention::default(),
             cluster: "default".to_owned(),
             key: None,
+            approvals: ApprovalPolicy::default(),
         }
     }
 
@@ -225,6 +238,7 @@ impl Sessions {
             candidates: placement.candidates(),
             agent: AgentSpec { options: without_secrets(&launch.agent.options).0, ..launch.agent.clone() },
             policy: launch.policy,
+            approvals: launch.approvals.or(self.inner.cluster.approvals),
             model_base_url: launch.model_access.as_ref().map(|access| access.base_url.clone()),
             created_at: now,
             last_active: now,
@@ -425,7 +439,7 @@ fn credentials(launch: &Launch) -> Credentials {
     }
 }
 
-fn audit(action: &str, owner: &Owner, session: &SessionId) -> AuditRecord {
+pub(super) fn audit(action: &str, owner: &Owner, session: &SessionId) -> AuditRecord {
     let subject = Subject { session: session.clone(), turn: None };
     AuditRecord { at: Timestamp::now(), owner: *owner, action: action.to_owned(), subject }
 }

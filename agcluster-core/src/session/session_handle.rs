@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use agcluster_protocol::{Answer, Liveness, Secret, Settings, TurnId, codes};
+use agcluster_protocol::{Liveness, Secret, Settings, TurnId, codes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 use super::credentials::Credentials;
 use super::placement::Placement;
 use super::{
-    AgentId, AgentSpec, LaunchFacts, LaunchTimings, Owner, Result, SessionError, SessionId, SessionPolicy,
-    SessionRecord, State, Status,
+    AgentId, AgentSpec, ApprovalPolicy, LaunchFacts, LaunchTimings, Owner, Result, SessionError, SessionId,
+    SessionPolicy, SessionRecord, State, Status,
 };
 use crate::agent::{AgentClient, AgentError, TokenKey};
 use crate::journal::{self, Entry, Journal, JournalError, Patience, Record};
@@ -32,6 +32,7 @@ pub struct Session {
     pub(super) created_at: Timestamp,
     pub(super) agent: AgentSpec,
     pub(super) policy: SessionPolicy,
+    pub(super) approvals: ApprovalPolicy,
     pub(super) model_base_url: Option<String>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) journal: Journal,
@@ -64,6 +65,10 @@ pub struct Session {
 pub(super) struct Cluster {
     pub(super) name: String,
     pub(super) key: TokenKey,
+    /// For sessions whose configuration says nothing.
+    pub(super) approvals: ApprovalPolicy,
+    /// Moves whenever the requests that are open anywhere are others.
+    pub(super) asked: watch::Sender<u64>,
 }
 
 /// The turns that clients asked for.
@@ -123,6 +128,7 @@ impl Session {
             created_at: record.created_at,
             agent: record.agent,
             policy: record.policy,
+            approvals: record.approvals.or(cluster.approvals),
             model_base_url: record.model_base_url,
             cluster,
             journal,
@@ -230,20 +236,6 @@ impl Session {
         }
     }
 
-    /// Answers a permission request or a question.
-    ///
-    /// # Errors
-    /// [`SessionError::UnknownRequest`] when nothing waits for it.
-    pub async fn answer(&self, answer: &Answer) -> Result<()> {
-        self.touch();
-        match self.client().await?.answer(answer).await {
-            Err(error) if error.is_refusal(codes::UNKNOWN_REQUEST) => {
-                Err(SessionError::UnknownRequest(answer.request_id.clone()))
-            }
-            other => Ok(other?),
-        }
-    }
-
     /// Changes model or permission mode from now on.
     ///
     /// # Errors
@@ -331,6 +323,7 @@ impl Session {
             candidates: self.placement.candidates(),
             agent: self.agent.clone(),
             policy: self.policy,
+            approvals: self.approvals,
             model_base_url: self.model_base_url.clone(),
             created_at: self.created_at,
             last_active: self.last_active(),
@@ -358,7 +351,10 @@ impl Session {
         let Along { entries, mut changes } = change(&mut state)?;
         changes.insert(0, Change::Session(Box::new(self.record(state.clone()))));
         self.journal.append(&self.id, entries, changes, patience).await?;
-        self.state.send_replace(state);
+        let asked = state.asked.clone();
+        if self.state.send_replace(state).asked != asked {
+            self.cluster.asked.send_modify(|changes| *changes += 1);
+        }
         Ok(())
     }
 

@@ -16,7 +16,7 @@
 use agcluster_protocol::TurnId;
 use serde::{Deserialize, Serialize};
 
-use super::SessionError;
+use super::{Asked, SessionError};
 use crate::provider::ContainerId;
 
 /// What a session is doing.
@@ -96,6 +96,9 @@ pub struct State {
     pub instance: Option<String>,
     /// The vendor's id of the conversation.
     pub conversation: Option<String>,
+    /// What its agent asks of people, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<Asked>,
 }
 
 impl State {
@@ -106,6 +109,10 @@ impl State {
     pub(super) fn go(&mut self, next: Status) -> Result<(), SessionError> {
         if !self.status.may_become(&next) {
             return Err(self.not_running());
+        }
+        if !matches!(next, Status::Running | Status::Paused) {
+            // The agent that asked is gone.
+            self.asked.clear();
         }
         self.status = next;
         Ok(())
@@ -123,11 +130,12 @@ impl State {
         Ok(())
     }
 
-    /// Frees that place, if this turn has it.
+    /// Frees that place, if this turn has it. What the turn asked is asked no more.
     pub(super) fn end(&mut self, turn: TurnId) {
         if self.turn == Some(turn) {
             self.turn = None;
         }
+        self.asked.retain(|asked| asked.turn != Some(turn));
     }
 
     pub(super) fn not_running(&self) -> SessionError {

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Decision;
+
 /// A tool wants to run and needs leave. The turn waits until it is answered, withdrawn or interrupted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PermissionRequest {
@@ -11,6 +13,9 @@ pub struct PermissionRequest {
     /// The tool call that waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call_id: Option<String>,
+    /// What leave is asked for.
+    #[serde(default, skip_serializing_if = "PermissionKind::is_tool")]
+    pub kind: PermissionKind,
     /// The tool.
     pub tool: String,
     /// Its name for people.
@@ -27,6 +32,23 @@ pub struct PermissionRequest {
     /// Rules the vendor offers to add when allowed for the session.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suggestions: Vec<Value>,
+}
+
+/// What leave is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PermissionKind {
+    /// To run a tool.
+    #[default]
+    Tool,
+    /// To carry a plan out, which is in the input.
+    Plan,
+}
+
+impl PermissionKind {
+    fn is_tool(&self) -> bool {
+        *self == Self::Tool
+    }
 }
 
 /// A question with options to choose from.
@@ -53,6 +75,32 @@ pub struct QuestionOption {
     /// What it means.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+/// How a request was decided. Said by the control plane, before the agent hears of it; the agent's own
+/// [`RequestResolved`](crate::EventBody::RequestResolved) follows when it has taken the decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestAnswer {
+    /// The request.
+    pub request_id: String,
+    /// Who decided.
+    pub by: AnsweredBy,
+    /// Why, in the words of whoever decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What was decided.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+/// Who decided about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnsweredBy {
+    /// The owner of the session.
+    Owner,
+    /// Nobody, in the time there was.
+    Timeout,
 }
 
 /// What became of a request.

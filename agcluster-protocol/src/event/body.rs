@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{PermissionRequest, Question, Resolution, Task, TaskEnd, TodoItem};
+use super::{PermissionRequest, Question, RequestAnswer, Resolution, Task, TaskEnd, TodoItem};
 use crate::{PermissionMode, PromptBlock, PromptId, TurnEnd, Usage};
 
 /// What happened.
@@ -193,6 +193,8 @@ pub enum EventBody {
         /// One or more questions.
         questions: Vec<Question>,
     },
+    /// A request was decided. Said by the control plane.
+    RequestAnswered(RequestAnswer),
     /// A request was answered or withdrawn.
     RequestResolved {
         /// The request.

@@ -16,7 +16,13 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(answer)).routes(routes!(settings))
 }
 
-problems!(AnswerProblems = SESSION, BODY, RUNNING, AGENT, ["request_not_found"]);
+problems!(
+    AnswerProblems = SESSION,
+    BODY,
+    RUNNING,
+    AGENT,
+    ["request_not_found", "answer_invalid", "approval_answered", "approval_expired"],
+);
 problems!(SettingsProblems = SESSION, BODY, RUNNING, AGENT);
 
 /// Answers what the agent asks: a `permission_requested` or `question_asked` event.

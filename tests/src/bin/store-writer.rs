@@ -9,7 +9,9 @@ use std::sync::Arc;
 use agcluster_core::journal::{Entry, Record};
 use agcluster_core::protocol::{AgentOptions, DriverKind, EventBody, Secret};
 use agcluster_core::provider::Resources;
-use agcluster_core::session::{AgentId, AgentSpec, Owner, SessionId, SessionPolicy, SessionRecord, State};
+use agcluster_core::session::{
+    AgentId, AgentSpec, ApprovalPolicy, Owner, SessionId, SessionPolicy, SessionRecord, State,
+};
 use agcluster_core::store::{Change, DatabaseUrl, open};
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -62,6 +64,7 @@ fn session(id: &SessionId) -> SessionRecord {
             image: None,
         },
         policy: SessionPolicy::default(),
+        approvals: ApprovalPolicy::default(),
         model_base_url: None,
         created_at: Timestamp::now(),
         last_active: Timestamp::now(),

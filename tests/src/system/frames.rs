@@ -37,7 +37,8 @@ impl std::fmt::Debug for Chat {
 }
 
 impl Chat {
-    pub(super) fn new(response: reqwest::Response) -> Self {
+    /// The frames of an answer that streams.
+    pub fn new(response: reqwest::Response) -> Self {
         let mut last_id = String::new();
         let frames = sseer::EventStream::new(response.bytes_stream()).map(move |event| {
             let event = event.map_err(|error| anyhow::anyhow!("the stream broke: {error}"))?;

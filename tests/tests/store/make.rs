@@ -6,7 +6,9 @@ use std::sync::Arc;
 use agcluster_core::journal::{Entry, Record};
 use agcluster_core::protocol::{AgentOptions, DriverKind, Event, EventBody, Secret, TurnId};
 use agcluster_core::provider::Resources;
-use agcluster_core::session::{AgentId, AgentSpec, Owner, SessionId, SessionPolicy, SessionRecord, State};
+use agcluster_core::session::{
+    AgentId, AgentSpec, ApprovalPolicy, Owner, SessionId, SessionPolicy, SessionRecord, State,
+};
 use agcluster_core::store::{
     AuditRecord, Change, IdempotencyRecord, Store, Subject, TranscriptChunk, TurnRecord, TurnState,
 };
@@ -38,6 +40,7 @@ pub(crate) fn session(name: &str) -> SessionRecord {
         provider: "memory".to_owned(),
         candidates: Vec::new(),
         policy: SessionPolicy::default(),
+        approvals: ApprovalPolicy::default(),
         agent,
         model_base_url: None,
         created_at: at(0),

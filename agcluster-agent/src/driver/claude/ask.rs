@@ -1,6 +1,6 @@
 //! What the program asks, and how an answer is put to it.
 
-use agcluster_protocol::event::{PermissionRequest, Question, Resolution};
+use agcluster_protocol::event::{PermissionKind, PermissionRequest, Question, Resolution};
 use agcluster_protocol::{Decision, EventBody, Scope};
 use serde_json::{Map, Value, json};
 
@@ -48,6 +48,7 @@ impl Ask {
             None => EventBody::PermissionRequested(PermissionRequest {
                 request_id: request_id.to_owned(),
                 call_id,
+                kind: if kind == Kind::Plan { PermissionKind::Plan } else { PermissionKind::Tool },
                 tool: tool.clone(),
                 display_name: fields.take_string("display_name"),
                 input: input.clone(),

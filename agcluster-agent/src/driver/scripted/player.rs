@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use agcluster_protocol::event::{
-    PermissionRequest, Question, QuestionOption, Resolution, Task, TaskEnd, TodoItem, TodoStatus,
+    PermissionKind, PermissionRequest, Question, QuestionOption, Resolution, Task, TaskEnd, TodoItem,
+    TodoStatus,
 };
 use agcluster_protocol::{Answer, Decision, EventBody, Outcome, TurnEnd, TurnId, Usage};
 use serde_json::{Map, Value, json};
@@ -19,6 +20,8 @@ use crate::vitals::Pulse;
 /// An answer, and who wants to hear that it was taken.
 pub(super) type GivenAnswer = (Answer, oneshot::Sender<Result<(), DriverError>>);
 
+/// The tool with which a plan is offered.
+const OFFER_PLAN: &str = "ExitPlanMode";
 /// Text of `@@stream` that is put into one finished block.
 const BLOCK_BYTES: usize = 64 * 1024;
 /// Events that are recorded in one go, before orders are looked at again.
@@ -128,7 +131,7 @@ impl<'a> Player<'a> {
             }
             Step::Todo(items) => self.todo(items),
             Step::Plan(plan) => {
-                let call_id = self.call("ExitPlanMode", &json!({ "plan": plan }));
+                let call_id = self.call(OFFER_PLAN, &json!({ "plan": plan }));
                 self.record(EventBody::Plan { call_id, plan });
             }
             Step::SubAgent { name, text } => self.subagent(name, &text).await,
@@ -261,6 +264,7 @@ impl<'a> Player<'a> {
         self.record(EventBody::PermissionRequested(PermissionRequest {
             request_id: request_id.clone(),
             call_id: Some(call_id.clone()),
+            kind: if name == OFFER_PLAN { PermissionKind::Plan } else { PermissionKind::Tool },
             tool: name,
             display_name: None,
             input,

@@ -6,7 +6,9 @@ use std::time::Instant;
 use agcluster_core::journal::{Entry, Record};
 use agcluster_core::protocol::{AgentOptions, DriverKind, EventBody, Secret, TurnId};
 use agcluster_core::provider::Resources;
-use agcluster_core::session::{AgentId, AgentSpec, Owner, SessionId, SessionPolicy, SessionRecord, State};
+use agcluster_core::session::{
+    AgentId, AgentSpec, ApprovalPolicy, Owner, SessionId, SessionPolicy, SessionRecord, State,
+};
 use agcluster_core::store::{Change, DatabaseUrl, Store, open};
 use agcluster_tests::postgres::Postgres;
 use anyhow::{Result, anyhow};
@@ -161,6 +163,7 @@ fn session(id: &SessionId) -> SessionRecord {
             image: None,
         },
         policy: SessionPolicy::default(),
+        approvals: ApprovalPolicy::default(),
         model_base_url: None,
         created_at: Timestamp::now(),
         last_active: Timestamp::now(),
