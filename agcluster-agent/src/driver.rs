@@ -20,6 +20,9 @@ use crate::program::ProcessTree;
 use crate::recorder::{NotAdded, Recorder};
 use crate::vitals::Vitals;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use claude::fuzz as fuzz_claude_stream;
+
 /// Orders that may wait for a driver.
 pub(crate) const ORDERS: usize = 16;
 

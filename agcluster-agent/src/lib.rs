@@ -19,6 +19,9 @@
 
 mod config;
 mod driver;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod http;
 mod log;
 mod model_proxy;

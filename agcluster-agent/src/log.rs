@@ -149,7 +149,7 @@ impl EventLog {
     }
 
     /// Every event that is still in memory.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn events(&self) -> Vec<Event> {
         let state = self.lock();
         state.recent.iter().map(|frame| frame::parse(frame)).collect()

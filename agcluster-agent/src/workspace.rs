@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 use axum::Router;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use git::fuzz_git_diff;
 pub(crate) use host::Host;
 
 use crate::http::Refusal;

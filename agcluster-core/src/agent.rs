@@ -13,6 +13,8 @@ mod transport;
 pub use client::AgentClient;
 pub use error::{AgentError, Result};
 pub use event_stream::EventStream;
+#[cfg(feature = "fuzzing")]
+pub(crate) use event_stream::fuzz as fuzz_event_stream;
 pub use exchange::{Exchange, Exchanged, read_json};
 pub use readiness::wait_until_healthy;
 pub use token::{AgentToken, TokenKey};

@@ -13,6 +13,9 @@ pub mod agent;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hex;
 pub mod journal;
 pub mod layers;

@@ -13,6 +13,7 @@ mod crash;
 mod demo;
 mod docker;
 mod environment;
+mod fuzz;
 mod image;
 mod programs;
 mod running;
@@ -76,6 +77,14 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Feed whatever parses what comes from outside with whatever, from the corpus in fuzz/ on.
+    Fuzz {
+        /// Which targets; all, if none is named.
+        targets: Vec<String>,
+        /// How long each.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Measure, and print each figure beside its floor.
     Bench {
         /// Arguments for the benchmark.
@@ -93,6 +102,7 @@ fn main() -> ExitCode {
         Command::Agent => agent::build().map(|path| println!("{}", path.display())),
         Command::Conformance { platforms } => conformance::run(&platforms),
         Command::Crash { arguments } => crash::run(&arguments),
+        Command::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
         Command::Bench { arguments } => bench::run(&arguments),
     };
     match done {

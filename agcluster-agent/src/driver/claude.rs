@@ -5,6 +5,8 @@ mod command;
 mod conduct;
 mod control;
 mod fields;
+#[cfg(feature = "fuzzing")]
+mod fuzz;
 mod initialize;
 mod launch;
 mod places;
@@ -35,6 +37,9 @@ use launch::Launcher;
 use places::Home;
 use run::Claude;
 use tools::Tools;
+
+#[cfg(feature = "fuzzing")]
+pub(crate) use fuzz::fuzz;
 
 /// Starts the program, and waits until it takes prompts.
 pub(super) async fn start(

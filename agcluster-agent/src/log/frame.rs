@@ -35,7 +35,8 @@ pub(super) fn count(frames: &[u8]) -> u64 {
 }
 
 /// The event in a frame.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
+#[allow(clippy::unwrap_used, reason = "what this log has rendered is an event")]
 pub(super) fn parse(frame: &[u8]) -> Event {
     let text = std::str::from_utf8(frame).unwrap();
     let (_, data) = text.split_once("data: ").unwrap();

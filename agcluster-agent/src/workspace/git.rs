@@ -35,6 +35,9 @@ use crate::program::ProcessTree;
 use program::Git;
 use repository::Repo;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use diff::fuzz as fuzz_git_diff;
+
 /// The routes of git.
 pub(super) fn routes(config: &WorkspaceConfig, tree: Arc<ProcessTree>) -> Router {
     Router::new()

@@ -4,6 +4,8 @@
 //! patch is taken apart file by file as it comes, so that neither its length nor that of any line matters.
 
 mod budget;
+#[cfg(feature = "fuzzing")]
+mod fuzz;
 mod patch;
 mod raw;
 mod sections;
@@ -24,6 +26,9 @@ use crate::http::Refusal;
 use crate::program::Lines;
 use budget::Budget;
 use sections::Sections;
+
+#[cfg(feature = "fuzzing")]
+pub(crate) use fuzz::fuzz;
 
 /// The most unchanged lines around a change.
 const MOST_CONTEXT: u32 = 1000;
