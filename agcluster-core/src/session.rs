@@ -2,7 +2,9 @@
 
 mod approvals;
 mod bring_up;
+mod conversation;
 mod credentials;
+mod disposable;
 mod error;
 mod id;
 mod idle;
@@ -25,6 +27,7 @@ mod turns;
 mod watchdog;
 
 pub use approvals::{Approval, ApprovalKind, ApprovalPolicy, ApprovalStatus, Asked, OnTimeout};
+pub use disposable::Disposable;
 pub use error::{Result, SessionError};
 pub use id::{AgentId, SessionId};
 pub use idle::IdlePolicy;

@@ -34,6 +34,16 @@ pub enum PromptBlock {
         /// The file, in base64 with padding.
         data: String,
     },
+    /// A document.
+    Document {
+        /// `application/pdf`.
+        media_type: String,
+        /// The file, in base64 with padding.
+        data: String,
+        /// What it is called.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+    },
 }
 
 impl PromptBlock {

@@ -22,6 +22,11 @@ fn all() -> Vec<EventBody> {
             prompt: vec![
                 PromptBlock::text("hello"),
                 PromptBlock::Image { media_type: "image/png".into(), data: "aGk=".into() },
+                PromptBlock::Document {
+                    media_type: "application/pdf".into(),
+                    data: "aGk=".into(),
+                    title: Some("a.pdf".into()),
+                },
             ],
         },
         EventBody::PromptAdded {

@@ -7,16 +7,18 @@ use agcluster_core::session::Sessions;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::compat::reshape;
 use crate::openapi::{self, Api};
 use crate::routes::{
     answers, approvals, chat, configs, events, git, jobs, launch, messages, meta, providers, restart,
     sessions,
 };
-use crate::{AgentDefaults, Problem, Readiness, serve};
+use crate::{AgentDefaults, Problem, Readiness, anthropic, openai, serve};
 
 /// The largest request body: a prompt with a few pictures.
 const MAX_BODY: usize = 32 << 20;
@@ -53,6 +55,8 @@ pub(crate) fn described() -> OpenApiRouter<AppState> {
         .merge(messages::routes())
         .merge(git::routes())
         .merge(jobs::routes())
+        .merge(openai::routes())
+        .merge(anthropic::routes())
 }
 
 /// The API.
@@ -67,6 +71,7 @@ pub fn router(state: AppState) -> Router {
             let detail = "this route does not take that method: see the Allow header";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
         })
+        .layer(from_fn(reshape::problems))
         .layer(DefaultBodyLimit::max(MAX_BODY));
     let origins = Arc::clone(&state.allowed_origins);
     serve::middleware(routes.with_state(state), &origins)

@@ -45,6 +45,16 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Whoever holds this key.
+    pub(crate) fn of(key: Secret) -> Self {
+        Self { owner: Owner::of(&key), key }
+    }
+
+    /// The key.
+    pub(crate) fn key(&self) -> &Secret {
+        &self.key
+    }
+
     /// The session of that name, if it is the caller's; otherwise it is not found, whether it exists or not. It gets the
     /// key, which it may need to go on after a restart of the server.
     pub(crate) fn session(&self, state: &AppState, id: &str) -> Result<Arc<Session>, Problem> {
@@ -85,7 +95,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Bearer(key) = Bearer::from_request_parts(parts, state).await?;
-        Ok(Self { owner: Owner::of(&key), key })
+        Ok(Self::of(key))
     }
 }
 

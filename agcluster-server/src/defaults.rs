@@ -1,7 +1,9 @@
 //! What a launch gets where its configuration says nothing.
 
-use agcluster_core::config::AgentDefaults as Agent;
+use agcluster_core::config::{AgentConfig, AgentDefaults as Agent, LaunchOptions};
+use agcluster_core::protocol::{DriverKind, ModelAccess, Secret};
 use agcluster_core::provider::Resources;
+use agcluster_core::session::{Launch, Owner};
 
 /// What a launch gets where its configuration says nothing.
 #[derive(Debug, Clone)]
@@ -14,11 +16,30 @@ pub struct AgentDefaults {
     pub image: String,
     /// The base URL of the model API.
     pub model_base_url: String,
+    /// The models that clients of the model APIs may choose.
+    pub models: Vec<String>,
 }
 
 impl AgentDefaults {
+    /// A launch of a configuration for whoever holds this key, with every gap filled that can be.
+    pub(crate) fn launch(
+        &self,
+        config: &AgentConfig,
+        options: LaunchOptions,
+        key: &Secret,
+        base_url: Option<String>,
+    ) -> Launch {
+        let mut launch = Launch::new(config, options, Owner::of(key));
+        launch.agent.resources = self.fill(launch.agent.resources);
+        launch.model_access = (config.driver != DriverKind::Scripted).then(|| ModelAccess {
+            base_url: base_url.unwrap_or_else(|| self.model_base_url.clone()),
+            api_key: key.clone(),
+        });
+        launch
+    }
+
     /// Limits with every gap filled that can be.
-    pub(crate) fn fill(&self, given: Resources) -> Resources {
+    fn fill(&self, given: Resources) -> Resources {
         Resources {
             cpu_millis: given.cpu_millis.or(self.resources.cpu_millis),
             memory_bytes: given.memory_bytes.or(self.resources.memory_bytes),

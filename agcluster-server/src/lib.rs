@@ -3,13 +3,16 @@
 //! A handler parses, calls [`agcluster_core`], and renders; nothing that an embedding application would have to write
 //! again lives here. [`router`] reads as the table of contents of the API, [`Settings`] as that of the configuration.
 
+mod anthropic;
 mod app;
 mod auth;
+mod compat;
 mod cursor;
 mod defaults;
 mod environment;
 mod extract;
 mod logging;
+mod openai;
 mod openapi;
 mod persistence;
 mod problem;

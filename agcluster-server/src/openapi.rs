@@ -30,6 +30,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::anthropic::AnthropicError;
+use crate::openai::OpenAiError;
 use crate::{AppState, FieldProblem, Problem, app};
 
 /// What stands in the document beside the routes.
@@ -54,7 +56,7 @@ use crate::{AppState, FieldProblem, Problem, app};
         (name = "Anthropic", description = "The API that clients of Anthropic know"),
         (name = "Agent server", description = "The API that clients of the earlier agent server know"),
     ),
-    components(schemas(Problem, FieldProblem)),
+    components(schemas(Problem, FieldProblem, OpenAiError, AnthropicError)),
     modifiers(&Key)
 )]
 pub(crate) struct Api;

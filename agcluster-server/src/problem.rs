@@ -94,6 +94,8 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        // For whoever says the same in another shape.
+        response.extensions_mut().insert(self);
         response
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod chat;
 pub(crate) mod configs;
 pub(crate) mod events;
 pub(crate) mod git;
-mod idempotency;
+pub(crate) mod idempotency;
 pub(crate) mod jobs;
 pub(crate) mod launch;
 pub(crate) mod messages;

@@ -211,7 +211,7 @@ pub(crate) fn middleware(routes: Router, origins: &[String]) -> Router {
         .layer(trace)
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
-        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION]))
+        .layer(SetSensitiveRequestHeadersLayer::new([header::AUTHORIZATION, named("x-api-key")]))
         .layer(cors(origins))
 }
 
@@ -220,9 +220,13 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail).into_response()
 }
 
+/// A header that has no constant of its own.
+fn named(name: &'static str) -> HeaderName {
+    HeaderName::from_static(name)
+}
+
 fn cors(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-    let named = |name| HeaderName::from_static(name);
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
@@ -231,6 +235,8 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::AUTHORIZATION,
             named("x-session-id"),
             named("x-conversation-id"),
+            named("x-api-key"),
+            named("anthropic-version"),
             named("last-event-id"),
             named("idempotency-key"),
         ])

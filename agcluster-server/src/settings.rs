@@ -72,6 +72,15 @@ pub struct Settings {
     #[arg(long, env = "ANTHROPIC_BASE_URL", default_value = "https://api.anthropic.com", value_parser = model_base_url)]
     pub anthropic_base_url: String,
 
+    /// The models that clients of the OpenAI- and Anthropic-compatible API may choose as CONFIGURATION/MODEL, comma-separated
+    #[arg(
+        long,
+        env = "AGCLUSTER_MODELS",
+        value_delimiter = ',',
+        default_value = "claude-opus-4-5,claude-sonnet-4-5,claude-haiku-4-5"
+    )]
+    pub models: Vec<String>,
+
     /// Where sessions and events are kept: sqlite:///path/of/file, postgres://user:password@host/database, or memory: for a
     /// server that forgets [default: agcluster.db in the data folder]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = any_secret)]
@@ -254,6 +263,7 @@ impl Settings {
             },
             image: self.agent_image.clone(),
             model_base_url: self.anthropic_base_url.clone(),
+            models: self.models.clone(),
         }
     }
 }

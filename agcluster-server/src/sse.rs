@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
+use serde_json::{Map, Value};
 
 /// After so much silence a comment is sent, so that no proxy takes the stream for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -44,6 +45,17 @@ pub(crate) fn frame(id: Option<FrameId>, data: &[u8]) -> Bytes {
     frame.freeze()
 }
 
+/// The frame of one event that has a name, which is also the `type` in its data.
+pub(crate) fn named_frame(name: &str, data: Value) -> Bytes {
+    let mut named = Map::new();
+    named.insert("type".to_owned(), name.into());
+    if let Value::Object(fields) = data {
+        named.extend(fields);
+    }
+    let data = Value::Object(named).to_string();
+    Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}
+
 /// A response that streams frames.
 pub(crate) fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let body = Body::from_stream(with_heartbeat(frames).map(Ok::<_, Infallible>));
@@ -73,6 +85,8 @@ mod tests {
         assert_eq!(frame(Some(FrameId::Event(7)), b"{}"), "id: 7\ndata: {}\n\n");
         assert_eq!(frame(Some(FrameId::Part(7, 1)), b"{}"), "id: 7.1\ndata: {}\n\n");
         assert_eq!(frame(None, b"[DONE]"), "data: [DONE]\n\n");
+        let ping = named_frame("ping", serde_json::json!({ "n": 1 }));
+        assert_eq!(ping, "event: ping\ndata: {\"type\":\"ping\",\"n\":1}\n\n");
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{self, announce};
 use crate::demo;
-use crate::environment::{cargo_deny, packages, postgres};
+use crate::environment::{cargo_deny, clients, packages, postgres};
 use crate::image::{self, Order};
 use crate::programs::Programs;
 use crate::workspace::{self, EVERYTHING};
@@ -105,10 +105,11 @@ fn licences() -> Result<()> {
     command::run(deny.args(["licenses", "bans", "sources"]).current_dir(workspace::root()))
 }
 
-/// What the tests use: an engine, the agent image, PostgreSQL, programs on this machine.
+/// What the tests use: an engine, the agent image, PostgreSQL, programs on this machine, other people's clients.
 fn environment() -> Result<Programs> {
     packages::require(packages::FOR_TESTS)?;
     postgres::require()?;
+    clients::require()?;
     image::build(&Order::default())
 }
 
@@ -121,6 +122,7 @@ fn tests(targets: &[&str], filter: &[String], programs: &Programs, totals: &mut 
     let mut cargo = workspace::cargo();
     cargo
         .envs(programs.environment())
+        .env(clients::VARIABLE, clients::require()?)
         .arg("test")
         .args(EVERYTHING)
         .arg("--no-fail-fast")

@@ -5,6 +5,7 @@ pub(crate) mod base_image;
 pub(crate) mod cache;
 pub(crate) mod cargo_deny;
 pub(crate) mod claude;
+pub(crate) mod clients;
 mod daemon;
 pub(crate) mod engine;
 pub(crate) mod packages;

@@ -315,7 +315,7 @@ impl Scripted {
 fn text_of(prompt: &[PromptBlock]) -> String {
     let texts = prompt.iter().filter_map(|block| match block {
         PromptBlock::Text { text } => Some(text.as_str()),
-        PromptBlock::Image { .. } => None,
+        PromptBlock::Image { .. } | PromptBlock::Document { .. } => None,
     });
     texts.collect::<Vec<_>>().join("\n")
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agcluster_protocol::{AgentOptions, PermissionMode, Secret, SystemPrompt};
+use agcluster_protocol::{AgentOptions, PermissionMode, PresetName, PresetTag, Secret, SystemPrompt};
 
 use super::credentials::{Fill, McpEnv, McpServers, Values};
 use super::model::AgentConfig;
@@ -34,6 +34,22 @@ pub struct LaunchOptions {
     pub options: AgentOptions,
     /// What was left out because no value was given for it. Show it to who launches.
     pub warnings: Vec<FieldProblem>,
+}
+
+impl LaunchOptions {
+    /// Adds to the end of the system prompt, and keeps what is there: the configuration's, or the agent program's own.
+    pub fn append_system_prompt(&mut self, more: &str) {
+        let join = |prompt: String| format!("{prompt}\n\n{more}");
+        let (r#type, preset) = (PresetTag::Preset, PresetName::ClaudeCode);
+        self.options.system_prompt = Some(match self.options.system_prompt.take() {
+            None => SystemPrompt::Preset { r#type, preset, append: Some(more.to_owned()) },
+            Some(SystemPrompt::Text(text)) => SystemPrompt::Text(join(text)),
+            Some(SystemPrompt::Preset { r#type, preset, append }) => {
+                let append = Some(append.map_or_else(|| more.to_owned(), join));
+                SystemPrompt::Preset { r#type, preset, append }
+            }
+        });
+    }
 }
 
 impl AgentConfig {

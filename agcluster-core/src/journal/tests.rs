@@ -102,6 +102,7 @@ fn record() -> SessionRecord {
         },
         policy: crate::session::SessionPolicy::default(),
         approvals: crate::session::ApprovalPolicy::default(),
+        disposable: false,
         model_base_url: None,
         created_at: now,
         last_active: now,

@@ -52,7 +52,8 @@ impl IdlePolicy {
         let own = &session.policy;
         let status = session.state.borrow().status.clone();
         // What could not be removed before is tried again.
-        if status == Status::Stopping {
+        let is_left = session.disposable && matches!(status, Status::Failed { .. });
+        if status == Status::Stopping || is_left {
             return Some(Verdict::Remove("its removal was not finished"));
         }
         if older(session.created_at, limit(own.max_lifetime, self.max_lifetime)) {

@@ -25,6 +25,9 @@ pub struct Launch {
     pub policy: SessionPolicy,
     /// How long people may take to answer its agent.
     pub approvals: ApprovalPolicy,
+    /// Whether it is for one answer only: after a start, what an earlier run left of such a session is removed. See
+    /// [`Sessions::launch_disposable`](super::Sessions::launch_disposable).
+    pub disposable: bool,
     /// Makes a repeated request give the first one's session.
     pub idempotency: Option<Idempotency>,
     /// What to tell whoever launched it, besides what the provider has to say.
@@ -48,6 +51,7 @@ impl Launch {
             model_access: None,
             policy: config.session,
             approvals: config.approvals,
+            disposable: false,
             idempotency: None,
             warnings: launch.warnings.iter().map(ToString::to_string).collect(),
         }

@@ -58,6 +58,21 @@ impl Session {
         self.next_generation("the session was asleep").await
     }
 
+    /// Starts a failed session anew; one that somebody else has started meanwhile is left alone.
+    ///
+    /// # Errors
+    /// As [`restart`](Self::restart).
+    pub(super) async fn revive(self: &Arc<Self>) -> Result<()> {
+        let _lifecycle = self.lifecycle.lock().await;
+        if !matches!(self.state.borrow().status, Status::Failed { .. }) {
+            return Ok(());
+        }
+        if let Some(missing) = self.missing_credentials() {
+            return Err(SessionError::CredentialsRequired(missing));
+        }
+        self.next_generation("the session had failed").await
+    }
+
     async fn thaw(self: &Arc<Self>) -> Result<()> {
         let provider = self.provider()?;
         let (container, generation) = {

@@ -28,6 +28,9 @@ pub struct SessionRecord {
     /// How long people may take to answer its agent.
     #[serde(default)]
     pub approvals: ApprovalPolicy,
+    /// Whether it is for one answer only, so that nobody comes back to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disposable: bool,
     /// Where its model is; none for an agent that calls no model.
     pub model_base_url: Option<String>,
     /// When it was launched.

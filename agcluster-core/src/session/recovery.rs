@@ -143,6 +143,13 @@ impl Sessions {
     async fn settle(&self, session: &Arc<Session>, containers: Vec<Container>) -> Result<()> {
         let status = session.state.borrow().status.clone();
         match status {
+            Status::Stopped => {
+                self.sessions_mut(|sessions| sessions.remove(&session.id));
+                let gone = vec![Change::RemoveSession(session.id.clone())];
+                Ok(self.inner.journal.commit(gone, Patience::Endless).await?)
+            }
+            // Whoever waited for its answer is gone.
+            _ if session.disposable => self.remove(&session.id).await,
             Status::Starting => {
                 tokio::spawn(finish_start(self.clone(), Arc::clone(session)));
                 Ok(())
@@ -160,11 +167,6 @@ impl Sessions {
                 Ok(())
             }
             Status::Stopping => self.remove(&session.id).await,
-            Status::Stopped => {
-                self.sessions_mut(|sessions| sessions.remove(&session.id));
-                let gone = vec![Change::RemoveSession(session.id.clone())];
-                Ok(self.inner.journal.commit(gone, Patience::Endless).await?)
-            }
             Status::Paused | Status::Failed { .. } => Ok(()),
         }
     }

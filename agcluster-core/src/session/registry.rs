@@ -52,6 +52,17 @@ pub(super) struct Inner {
     key_locks: [tokio::sync::Mutex<()>; KEY_LOCKS],
 }
 
+/// What an earlier launch with the same key came to.
+#[derive(Debug)]
+pub(super) enum Earlier {
+    /// There was none.
+    None,
+    /// Its session is gone.
+    Gone,
+    /// Its session.
+    Session(Arc<Session>),
+}
+
 /// Sets a [`Sessions`] up.
 #[derive(Debug)]
 pub struct SessionsBuilder {
@@ -174,11 +185,16 @@ impl Sessions {
                 None => None,
                 Some(idempotency) => Some(self.key_lock(&launch.owner, &idempotency.key).await),
             };
-            if let Some(session) = self.launched_before(&launch).await? {
-                return self.until_launched(session, &launch).await;
+            match self.launched_before(&launch).await? {
+                Earlier::Session(session) => return self.until_launched(session, &launch).await,
+                earlier => self.write_down(&launch, &earlier).await?,
             }
-            self.write_down(&launch).await?
         };
+        self.bring_up_new(session, launch).await
+    }
+
+    /// Brings a session up that was just written down. After an error nothing is left of it.
+    pub(super) async fn bring_up_new(&self, session: Arc<Session>, launch: Launch) -> Result<Arc<Session>> {
         let _lifecycle = session.lifecycle.lock().await;
         let brought_up = session.cancel.run_until_cancelled(bring_up(&session, launch.warnings)).await;
         if let Err(error) = brought_up.unwrap_or(Err(SessionError::Removed)) {
@@ -196,7 +212,7 @@ impl Sessions {
         Ok(Arc::clone(&session))
     }
 
-    async fn key_lock(&self, owner: &Owner, key: &str) -> tokio::sync::MutexGuard<'_, ()> {
+    pub(super) async fn key_lock(&self, owner: &Owner, key: &str) -> tokio::sync::MutexGuard<'_, ()> {
         let mut hasher = DefaultHasher::new();
         (owner.to_hex(), key).hash(&mut hasher);
         let place = usize::try_from(hasher.finish() % KEY_LOCKS as u64).unwrap_or_default();
@@ -204,18 +220,24 @@ impl Sessions {
     }
 
     /// What an earlier launch with the same key made.
-    async fn launched_before(&self, launch: &Launch) -> Result<Option<Arc<Session>>> {
-        let Some(idempotency) = &launch.idempotency else { return Ok(None) };
+    pub(super) async fn launched_before(&self, launch: &Launch) -> Result<Earlier> {
+        let Some(idempotency) = &launch.idempotency else { return Ok(Earlier::None) };
         let store = self.inner.journal.store();
-        let Some(record) = store.idempotency(&launch.owner, &idempotency.key).await? else { return Ok(None) };
+        let Some(record) = store.idempotency(&launch.owner, &idempotency.key).await? else {
+            return Ok(Earlier::None);
+        };
         if record.fingerprint != idempotency.fingerprint || record.turn.is_some() {
             return Err(SessionError::IdempotencyMismatch);
         }
-        Ok(self.get(&record.session))
+        Ok(self.get(&record.session).map_or(Earlier::Gone, Earlier::Session))
     }
 
     /// Waits for the end of a launch that somebody else began, and brings it what it may lack.
-    async fn until_launched(&self, session: Arc<Session>, launch: &Launch) -> Result<Arc<Session>> {
+    pub(super) async fn until_launched(
+        &self,
+        session: Arc<Session>,
+        launch: &Launch,
+    ) -> Result<Arc<Session>> {
         session.credentials.send_replace(credentials(launch));
         let mut state = session.state();
         let ended = state.wait_for(|state| state.status != Status::Starting).await;
@@ -226,7 +248,7 @@ impl Sessions {
     }
 
     /// Writes down that a session is being launched, before anything is made for it.
-    async fn write_down(&self, launch: &Launch) -> Result<Arc<Session>> {
+    pub(super) async fn write_down(&self, launch: &Launch, earlier: &Earlier) -> Result<Arc<Session>> {
         let placement = Placement::open(self.inner.providers.select(&launch.providers)?);
         let now = Timestamp::now();
         let record = SessionRecord {
@@ -239,6 +261,7 @@ impl Sessions {
             agent: AgentSpec { options: without_secrets(&launch.agent.options).0, ..launch.agent.clone() },
             policy: launch.policy,
             approvals: launch.approvals.or(self.inner.cluster.approvals),
+            disposable: launch.disposable,
             model_base_url: launch.model_access.as_ref().map(|access| access.base_url.clone()),
             created_at: now,
             last_active: now,
@@ -250,6 +273,11 @@ impl Sessions {
             Change::Audit(audit("session.launched", &record.owner, &record.id)),
         ];
         if let Some(idempotency) = &launch.idempotency {
+            if !matches!(earlier, Earlier::None) {
+                // What it named is gone, though those who read how it ended may keep the note of it for a while.
+                let (owner, key) = (launch.owner, idempotency.key.clone());
+                changes.push(Change::RemoveIdempotency { owner, key });
+            }
             changes.push(Change::Idempotency(IdempotencyRecord {
                 owner: launch.owner,
                 key: idempotency.key.clone(),

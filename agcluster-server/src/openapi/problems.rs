@@ -67,6 +67,10 @@ pub(crate) const AGENT: &[&str] = &[
 /// Makes a type for `responses(…)` of [`macro@utoipa::path`] from the codes that can come: `problems!(ReadProblems = SESSION, QUERY, ["too_large"])`.
 macro_rules! problems {
     ($name:ident = $($codes:expr),+ $(,)?) => {
+        $crate::openapi::problems::problems!($name in $crate::openapi::problems::PROBLEM => $($codes),+);
+    };
+    // In the shape of another API.
+    ($name:ident in $shape:expr => $($codes:expr),+ $(,)?) => {
         struct $name;
 
         $(const _: () =
@@ -77,15 +81,30 @@ macro_rules! problems {
                 String,
                 utoipa::openapi::RefOr<utoipa::openapi::Response>,
             > {
-                $crate::openapi::problems::responses(&[$(&$codes[..]),+])
+                $crate::openapi::problems::responses($shape, &[$(&$codes[..]),+])
             }
         }
     };
 }
 pub(crate) use problems;
 
+/// In which shape a problem is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// The media type.
+    pub(crate) media_type: &'static str,
+    /// The schema.
+    pub(crate) schema: &'static str,
+    /// The object in it that has the code; none when it is the whole.
+    pub(crate) within: Option<&'static str>,
+}
+
+/// Ours.
+pub(crate) const PROBLEM: Shape =
+    Shape { media_type: "application/problem+json", schema: "Problem", within: None };
+
 /// One response for each status of these codes, with the codes that it can have.
-pub(crate) fn responses(groups: &[&[&'static str]]) -> BTreeMap<String, RefOr<Response>> {
+pub(crate) fn responses(shape: Shape, groups: &[&[&'static str]]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, BTreeMap<&str, &str>> = BTreeMap::new();
     for code in groups.iter().copied().flatten() {
         for known in registry::of(code) {
@@ -94,23 +113,25 @@ pub(crate) fn responses(groups: &[&[&'static str]]) -> BTreeMap<String, RefOr<Re
     }
     by_status
         .into_iter()
-        .map(|(status, codes)| (status.to_string(), response(status, &codes).into()))
+        .map(|(status, codes)| (status.to_string(), response(shape, status, &codes).into()))
         .collect()
 }
 
-fn response(status: u16, codes: &BTreeMap<&str, &str>) -> Response {
+fn response(shape: Shape, status: u16, codes: &BTreeMap<&str, &str>) -> Response {
     let mut description = String::new();
     for (code, meaning) in codes {
         let _ = writeln!(description, "* `{code}`: {meaning}");
     }
     let text = || ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
     let code = text().enum_values(Some(codes.keys().copied()));
-    let one_of_them = ObjectBuilder::new().property("code", code);
-    let schema = AllOfBuilder::new().item(Ref::from_schema_name("Problem")).item(one_of_them);
+    let mut one_of_them = ObjectBuilder::new().property("code", code);
+    if let Some(within) = shape.within {
+        one_of_them = ObjectBuilder::new().property(within, one_of_them);
+    }
+    let schema = AllOfBuilder::new().item(Ref::from_schema_name(shape.schema)).item(one_of_them);
     let content = ContentBuilder::new().schema(Some(schema)).build();
-    let response = ResponseBuilder::new()
-        .description(description.trim_end())
-        .content("application/problem+json", content);
+    let response =
+        ResponseBuilder::new().description(description.trim_end()).content(shape.media_type, content);
     match status {
         401 => response.header("WWW-Authenticate", HeaderBuilder::new().schema(Some(text())).build()),
         409 | 429 | 503 => {

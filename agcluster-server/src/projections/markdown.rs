@@ -56,6 +56,9 @@ fn block(text: &mut String, Block { body, parent }: &Block) {
         BlockBody::Image { media_type, .. } => {
             let _ = write!(text, "\n*A picture ({media_type}).*\n");
         }
+        BlockBody::Document { media_type, title, .. } => {
+            let _ = write!(text, "\n*A document ({}).*\n", title.as_deref().unwrap_or(media_type));
+        }
         BlockBody::Thinking { text: thought } => {
             text.push('\n');
             for line in thought.lines() {

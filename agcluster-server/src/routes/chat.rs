@@ -259,7 +259,7 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 }
 
 /// Says in the headers which session and turn the answer is of.
-fn named(mut response: Response, session: &SessionId, turn: TurnId) -> Response {
+pub(crate) fn named(mut response: Response, session: &SessionId, turn: TurnId) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [("x-session-id", session.to_string()), ("x-turn-id", turn.to_string())] {
         if let Ok(value) = value.parse() {

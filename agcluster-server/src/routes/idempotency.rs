@@ -10,7 +10,7 @@ const HEADER: &str = "idempotency-key";
 const MAX_LENGTH: usize = 255;
 
 /// The key of a request, with the digest of what is asked for; none when it has no key.
-pub(super) fn of(headers: &HeaderMap, digest: String) -> Result<Option<Idempotency>, Problem> {
+pub(crate) fn of(headers: &HeaderMap, digest: String) -> Result<Option<Idempotency>, Problem> {
     let mut keys = headers.get_all(HEADER).iter();
     let Some(key) = keys.next() else { return Ok(None) };
     let is_usable = |key: &&str| (1..=MAX_LENGTH).contains(&key.len());

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use agcluster_core::config::{AgentConfig, McpEnv};
-use agcluster_core::protocol::{DriverKind, ModelAccess, Secret};
-use agcluster_core::session::{Launch, Owner};
+use agcluster_core::protocol::Secret;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -83,20 +82,19 @@ pub(crate) async fn launch(
         })?;
     let (config_id, config, mut warnings) = configuration(&state, request.config_id, request.config)?;
     let base_url = match request.base_url {
-        Some(url) => model_base_url(&url)
-            .map_err(|why| Problem::bad_request("base_url_invalid", format!("base_url {why}")))?,
-        None => state.defaults.model_base_url.clone(),
+        Some(url) => Some(
+            model_base_url(&url)
+                .map_err(|why| Problem::bad_request("base_url_invalid", format!("base_url {why}")))?,
+        ),
+        None => None,
     };
     let options = config.to_options(&request.mcp_env.unwrap_or_default(), &state.defaults.agent)?;
-    let mut launch = Launch::new(&config, options, Owner::of(&key));
+    let mut launch = state.defaults.launch(&config, options, &key, base_url);
     warnings.append(&mut launch.warnings);
     launch.warnings = warnings;
     launch.config_id = config_id;
     launch.idempotency = idempotency::of(&headers, digest)?;
     launch.providers = request.provider.map(ProviderNames::into_list).unwrap_or_default();
-    launch.agent.resources = state.defaults.fill(launch.agent.resources);
-    let calls_model = config.driver != DriverKind::Scripted;
-    launch.model_access = calls_model.then(|| ModelAccess { base_url, api_key: key });
     let session = state.sessions.launch(launch).await?;
     let info = session.info();
     let mut answer = sessions::render(&info);

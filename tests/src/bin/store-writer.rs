@@ -65,6 +65,7 @@ fn session(id: &SessionId) -> SessionRecord {
         },
         policy: SessionPolicy::default(),
         approvals: ApprovalPolicy::default(),
+        disposable: false,
         model_base_url: None,
         created_at: Timestamp::now(),
         last_active: Timestamp::now(),

@@ -41,6 +41,7 @@ pub(crate) fn session(name: &str) -> SessionRecord {
         candidates: Vec::new(),
         policy: SessionPolicy::default(),
         approvals: ApprovalPolicy::default(),
+        disposable: false,
         agent,
         model_base_url: None,
         created_at: at(0),

@@ -46,5 +46,13 @@ fn block(block: &PromptBlock) -> Value {
         PromptBlock::Image { media_type, data } => {
             json!({"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}})
         }
+        PromptBlock::Document { media_type, data, title } => {
+            let source = json!({"type": "base64", "media_type": media_type, "data": data});
+            let mut document = json!({"type": "document", "source": source});
+            if let Some(title) = title {
+                document["title"] = Value::from(title.as_str());
+            }
+            document
+        }
     }
 }

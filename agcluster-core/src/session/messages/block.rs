@@ -32,6 +32,16 @@ pub enum BlockBody {
         /// The file, in base64.
         data: String,
     },
+    /// A document.
+    Document {
+        /// Its kind, such as `application/pdf`.
+        media_type: String,
+        /// The file, in base64.
+        data: String,
+        /// What it is called.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        title: Option<String>,
+    },
     /// What the model thought.
     Thinking {
         /// The text.
@@ -90,6 +100,7 @@ impl From<&PromptBlock> for BlockBody {
         match block.clone() {
             PromptBlock::Text { text } => Self::Text { text },
             PromptBlock::Image { media_type, data } => Self::Image { media_type, data },
+            PromptBlock::Document { media_type, data, title } => Self::Document { media_type, data, title },
         }
     }
 }

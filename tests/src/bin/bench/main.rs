@@ -4,6 +4,7 @@
 mod append;
 mod bare;
 mod bare_agents;
+mod completions;
 mod direct;
 mod figure;
 mod health;
@@ -72,6 +73,9 @@ async fn run(options: &Options) -> Result<()> {
         figures.extend(match part {
             Part::Launch => Stage::with(options, Platform::Docker, &stop, launch::measure).await?,
             Part::Relay => Stage::with(options, options.scripted_on, &stop, relay::measure).await?,
+            Part::Completions => {
+                Stage::with(options, options.scripted_on, &stop, completions::measure).await?
+            }
             Part::Memory => Stage::with(options, options.scripted_on, &stop, memory::measure).await?,
             Part::Platforms => platforms::measure(options, &stop).await?,
             Part::Health => Stage::with(options, Platform::Docker, &stop, health::measure).await?,

@@ -16,7 +16,7 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
 
-    /// What the scripted agents of `relay` and `memory` run in
+    /// What the scripted agents of `relay`, `completions` and `memory` run in
     #[arg(long, value_enum, default_value_t = Platform::Docker)]
     pub(crate) scripted_on: Platform,
 
@@ -87,6 +87,8 @@ pub(crate) enum Part {
     Launch,
     /// The way of events from the agent server to a client
     Relay,
+    /// The way of a chat completion's chunks, beside the events that they are made of
+    Completions,
     /// The server's memory
     Memory,
     /// `/health` while launches and removals run

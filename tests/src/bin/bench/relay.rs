@@ -29,7 +29,7 @@ const BYTES: usize = 100;
 /// What the way through the server may add, in seconds.
 const AGE_TARGET: f64 = 200e-6;
 
-type Events = BoxStream<'static, Result<Event>>;
+pub(super) type Events = BoxStream<'static, Result<Event>>;
 
 /// Measures.
 ///
@@ -111,7 +111,7 @@ async fn read<T>(events: &mut Events, deltas: usize, mut look: impl FnMut(&Event
 }
 
 /// A session's events, through the server.
-async fn events(api: &Api, session: &Session) -> Result<Events> {
+pub(super) async fn events(api: &Api, session: &Session) -> Result<Events> {
     let path = format!("/api/agents/{}/events?after=0", session.id);
     let response = api.request(Method::GET, &path).send().await?;
     ensure!(response.status().is_success(), "the events were answered {}", response.status());

@@ -1,0 +1,86 @@
+//! The models that requests may name.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::SHAPE;
+use crate::auth::Caller;
+use crate::compat::models::{self, Model};
+use crate::extract::Path;
+use crate::openapi::problems::{CALLER, problems};
+use crate::{AppState, Problem, anthropic};
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(get_with_model))
+}
+
+problems!(ListProblems in SHAPE => CALLER);
+problems!(GetProblems in SHAPE => CALLER, ["invalid_path", "model_not_found", "config_invalid"]);
+
+/// What may be named as a model: configurations, and configurations with each model.
+///
+/// Anthropic's API has its list under the same path: whoever sends `anthropic-version` gets that shape.
+#[utoipa::path(
+    get, path = "/v1/models", operation_id = "list_models", tag = "OpenAI", security(("key" = [])),
+    params(("anthropic-version" = Option<String>, Header, description = "Asks for Anthropic's shape")),
+    responses((status = 200, description = "All of them", body = Value), ListProblems),
+)]
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    _caller: anthropic::AnyCaller,
+) -> Json<Value> {
+    let all = models::list(&state);
+    if anthropic::is_meant(&headers) {
+        return Json(anthropic::models(&all));
+    }
+    Json(json!({ "object": "list", "data": all.iter().map(render).collect::<Vec<_>>() }))
+}
+
+/// A configuration as a model.
+#[utoipa::path(
+    get, path = "/v1/models/{config}", operation_id = "get_model", tag = "OpenAI", security(("key" = [])),
+    params(("config" = String, Path, description = "The configuration, or `CONFIGURATION/MODEL` in one")),
+    responses((status = 200, description = "The model", body = Value), GetProblems),
+)]
+pub(crate) async fn get(
+    State(state): State<AppState>,
+    _caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(render(&models::find(&state, &id)?)))
+}
+
+/// A configuration with another model than its own.
+#[utoipa::path(
+    get, path = "/v1/models/{config}/{model}", operation_id = "get_model_of_configuration", tag = "OpenAI",
+    security(("key" = [])),
+    params(
+        ("config" = String, Path, description = "The configuration"),
+        ("model" = String, Path, description = "The model"),
+    ),
+    responses((status = 200, description = "The model", body = Value), GetProblems),
+)]
+pub(crate) async fn get_with_model(
+    State(state): State<AppState>,
+    _caller: Caller,
+    Path((config, model)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(render(&models::find(&state, &format!("{config}/{model}"))?)))
+}
+
+fn render(model: &Model) -> Value {
+    json!({
+        "id": model.id(),
+        "object": "model",
+        "created": model.config.created_at.map_or(0, |at| at.as_second()),
+        "owned_by": "agcluster",
+        "name": model.config.name,
+        "description": model.config.description,
+    })
+}

@@ -1,0 +1,204 @@
+//! Responses.
+
+mod projection;
+mod render;
+mod request;
+
+use agcluster_core::session::Session;
+use agcluster_core::store::{TurnRecord, TurnState};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::projection::Events;
+use self::render::{Output, Settings};
+use self::request::ResponsesRequest;
+use super::error::SHAPE;
+use crate::auth::Caller;
+use crate::compat::answer::Answer;
+use crate::compat::choice::{self, Choice, response_id};
+use crate::compat::open::{Opened, Wish};
+use crate::compat::{Headers, TALK, failure, invalid, messages, stream};
+use crate::extract::{Digested, Path, Query};
+use crate::openapi::problems::{AGENT, BODY, CALLER, IDEMPOTENCY, JOB, PROVIDER, QUERY, RUNNING, problems};
+use crate::routes::{chat::named, idempotency};
+use crate::{AppState, Problem};
+
+/// The routes.
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(create)).routes(routes!(get)).routes(routes!(cancel))
+}
+
+problems!(
+    CreateProblems in SHAPE =>
+    CALLER,
+    BODY,
+    IDEMPOTENCY,
+    PROVIDER,
+    AGENT,
+    RUNNING,
+    TALK,
+    ["image_url_unsupported", "file_id_unsupported", "item_unsupported", "previous_response_not_found"],
+);
+problems!(GetProblems in SHAPE => JOB, QUERY, ["response_not_found", "cursor_expired"]);
+problems!(CancelProblems in SHAPE => JOB, RUNNING, AGENT, ["response_not_found", "job_ended", "session_idle", "cursor_expired"]);
+
+/// Says something to an agent, as to a model, for an answer that can be gone on from.
+///
+/// Which session it is said in: see `docs/integrations/openai-sdk.md`. With `store` (the default) the session of a response stays.
+#[utoipa::path(
+    post, path = "/v1/responses", operation_id = "create_response", tag = "OpenAI", security(("key" = [])),
+    params(Headers),
+    request_body = inline(ResponsesRequest),
+    responses(
+        (status = 200, description = "The answer, whole or, for `stream`, as a stream", content(
+            (Value = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        CreateProblems,
+    ),
+)]
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    caller: Caller,
+    headers: HeaderMap,
+    Digested { body: mut request, digest }: Digested<ResponsesRequest>,
+) -> Result<Response, Problem> {
+    request.check()?;
+    let user = request.user.as_deref().map(|user| ("user", user));
+    let choice = Choice::of(&headers, request.previous_response_id.as_deref(), user)?;
+    let wish = Wish {
+        queue: request.queue,
+        background: request.background,
+        idempotency: idempotency::of(&headers, digest)?,
+    };
+    let conversation = messages::Conversation::of("input", request.take_messages()?)?;
+    let system = conversation.system.as_deref();
+    // What is stored can be gone on from, so its session stays.
+    let opened = match choice {
+        Choice::Own if request.store => Opened::lasting(&state, &caller, &request.model, system).await?,
+        choice => Opened::of(&state, &caller, choice, &request.model, system).await?,
+    };
+    let turn = opened.begin(&state, conversation, wish).await?;
+    let (session, id) = (opened.session.id().clone(), turn.id());
+    let settings = Settings::of(id, &request);
+    let response = if request.stream {
+        stream::response(turn, Events::new(settings), opened.disposable)
+    } else if request.background {
+        Json(settings.unfinished("queued")).into_response()
+    } else {
+        let (parts, end) = Answer::wait(turn).await?;
+        match failure::finish(&end) {
+            Ok(finish) => Json(settings.finished(&Output::of(parts, id), finish, &end.usage)).into_response(),
+            Err(problem) => failure::response(problem),
+        }
+    };
+    Ok(named(response, &session, id))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Retrieval {
+    /// Whether to stream it.
+    #[serde(default)]
+    stream: bool,
+    /// Only what follows the event of this number.
+    starting_after: Option<u64>,
+}
+
+/// A response as far as it is, or its events as a stream.
+#[utoipa::path(
+    get, path = "/v1/responses/{id}", operation_id = "get_response", tag = "OpenAI", security(("key" = [])),
+    params(("id" = String, Path, description = "The response"), Retrieval),
+    responses(
+        (status = 200, description = "The answer, whole or, for `stream`, as a stream", content(
+            (Value = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        GetProblems,
+    ),
+)]
+pub(crate) async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Query(Retrieval { stream, starting_after }): Query<Retrieval>,
+) -> Result<Response, Problem> {
+    let (turn, session) = response(&state, &caller, &id).await?;
+    let settings = Settings::again(&turn, &session.info().config_id);
+    if stream {
+        let events = Events::new(settings).after(starting_after);
+        return Ok(stream::response(session.resume(&turn, None).await?, events, None));
+    }
+    if starting_after.is_some() {
+        return Err(invalid("starting_after", "invalid_query", "starting_after goes with stream=true"));
+    }
+    Ok(Json(whole(settings, &turn, &session).await?).into_response())
+}
+
+/// Ends the turn of a response.
+#[utoipa::path(
+    post, path = "/v1/responses/{id}/cancel", operation_id = "cancel_response", tag = "OpenAI",
+    security(("key" = [])), params(("id" = String, Path, description = "The response")),
+    responses((status = 200, description = "The response as it ended", body = Value), CancelProblems),
+)]
+pub(crate) async fn cancel(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let (turn, session) = response(&state, &caller, &id).await?;
+    session.cancel(turn.id).await?;
+    // It ends soon: its terminal event tells what came of it until then.
+    let answer = Answer::read(session.resume(&turn, None).await?).await?;
+    Ok(Json(ended(Settings::again(&turn, &session.info().config_id), &turn, answer)))
+}
+
+/// The turn of a response.
+async fn response(
+    state: &AppState,
+    caller: &Caller,
+    id: &str,
+) -> Result<(TurnRecord, std::sync::Arc<Session>), Problem> {
+    let missing = || {
+        let id: String = id.chars().take(100).collect();
+        let detail = format!("there is no response {id:?}, or its session is gone");
+        Problem::new(StatusCode::NOT_FOUND, "response_not_found", detail)
+    };
+    let turn = choice::response_turn(id).ok_or_else(missing)?;
+    caller.job(state, &turn.to_string()).await.map_err(|problem| match problem.code {
+        "job_not_found" => missing(),
+        _ => problem,
+    })
+}
+
+/// A response as far as it is.
+async fn whole(settings: Settings, turn: &TurnRecord, session: &Session) -> Result<Value, Problem> {
+    Ok(match turn.state {
+        TurnState::Queued => settings.unfinished("queued"),
+        TurnState::Sent | TurnState::Running => settings.unfinished("in_progress"),
+        TurnState::Ended => ended(settings, turn, Answer::read(session.resume(turn, None).await?).await?),
+    })
+}
+
+fn ended(settings: Settings, turn: &TurnRecord, answer: Answer) -> Value {
+    let output = Output::of(answer.parts, turn.id);
+    match answer.end {
+        None => settings.failed(&output, &failure::cut_off()),
+        Some(end) => match failure::finish(&end) {
+            Ok(finish) => settings.finished(&output, finish, &end.usage),
+            Err(problem) => settings.failed(&output, &problem),
+        },
+    }
+}
+
+/// The name of a response, for those who tell it.
+fn name(turn: agcluster_core::protocol::TurnId) -> String {
+    response_id(turn)
+}
