@@ -1,6 +1,7 @@
 //! Containers on a platform: the trait every platform implements, and what it speaks of.
 
 mod capabilities;
+mod config;
 mod container;
 mod endpoint;
 mod error;
@@ -18,6 +19,7 @@ pub use capabilities::{
     Archive, Capabilities, Exec, Fork, Isolation, Lifetime, Limits, Logs, Pause,
     Snapshot as SnapshotCapability, Start,
 };
+pub use config::{invalid_field, read_config};
 pub use container::{Container, ContainerId, ContainerState, LogLine, LogSource, Stats};
 pub use endpoint::{Address, Dial, Endpoint, Io};
 pub use error::{CapacityScope, Error, ErrorKind, Result};

@@ -25,9 +25,7 @@ mod order;
 mod provider;
 mod view;
 
-use std::sync::Arc;
-
-use agcluster_core::provider::{ContainerProvider, ProviderFactory};
+use agcluster_core::provider::ProviderFactory;
 
 pub use config::{AccessConfig, CloudflareConfig, ENV, Timeouts};
 pub use provider::CloudflareProvider;
@@ -41,8 +39,5 @@ const AGENT_PORT: u16 = 3000;
 /// Registers the provider as `cloudflare`.
 pub fn register(factory: &mut ProviderFactory) {
     factory.register_environment(PLATFORM, ENV);
-    factory.register(PLATFORM, |config| async move {
-        let provider = CloudflareProvider::new(crate::config::read(PLATFORM, config)?)?;
-        Ok(Arc::new(provider) as Arc<dyn ContainerProvider>)
-    });
+    factory.register_configured(PLATFORM, CloudflareProvider::new);
 }

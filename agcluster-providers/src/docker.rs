@@ -32,9 +32,7 @@ mod network;
 mod provider;
 mod view;
 
-use std::sync::Arc;
-
-use agcluster_core::provider::{ContainerProvider, ProviderFactory};
+use agcluster_core::provider::ProviderFactory;
 
 pub use config::{DefaultLimits, DockerConfig, LogRotation, Reach, Timeouts, TmpfsSizes};
 pub use provider::DockerProvider;
@@ -57,8 +55,5 @@ const AGENT_GID: u32 = 1000;
 
 /// Registers the provider as `docker`.
 pub fn register(factory: &mut ProviderFactory) {
-    factory.register(PLATFORM, |config| async move {
-        let provider = DockerProvider::new(crate::config::read(PLATFORM, config)?)?;
-        Ok(Arc::new(provider) as Arc<dyn ContainerProvider>)
-    });
+    factory.register_configured(PLATFORM, DockerProvider::new);
 }

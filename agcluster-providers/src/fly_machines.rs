@@ -33,9 +33,7 @@ mod token;
 mod view;
 mod wait;
 
-use std::sync::Arc;
-
-use agcluster_core::provider::{ContainerProvider, ProviderFactory};
+use agcluster_core::provider::ProviderFactory;
 
 pub use config::{
     AppMode, CpuKind, DefaultGuest, ENV, FlyMachinesConfig, Reach, Regions, RequestRate, Timeouts,
@@ -48,8 +46,5 @@ pub const PLATFORM: &str = "fly_machines";
 /// Registers the provider as `fly_machines`.
 pub fn register(factory: &mut ProviderFactory) {
     factory.register_environment(PLATFORM, ENV);
-    factory.register(PLATFORM, |config| async move {
-        let provider = FlyMachinesProvider::new(crate::config::read(PLATFORM, config)?)?;
-        Ok(Arc::new(provider) as Arc<dyn ContainerProvider>)
-    });
+    factory.register_configured(PLATFORM, FlyMachinesProvider::new);
 }

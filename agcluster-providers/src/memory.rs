@@ -13,9 +13,7 @@ mod dial;
 mod provider;
 mod world;
 
-use std::sync::Arc;
-
-use agcluster_core::provider::{ContainerProvider, ProviderFactory};
+use agcluster_core::provider::ProviderFactory;
 
 pub use config::MemoryConfig;
 pub use provider::MemoryProvider;
@@ -25,8 +23,5 @@ pub const PLATFORM: &str = "memory";
 
 /// Registers the provider as `memory`. Each one that is made is a platform of its own, with no containers.
 pub fn register(factory: &mut ProviderFactory) {
-    factory.register(PLATFORM, |config| async move {
-        let provider = MemoryProvider::new(crate::config::read(PLATFORM, config)?);
-        Ok(Arc::new(provider) as Arc<dyn ContainerProvider>)
-    });
+    factory.register_configured(PLATFORM, |config| Ok(MemoryProvider::new(config)));
 }

@@ -27,9 +27,7 @@ mod record;
 mod spawn;
 mod tree;
 
-use std::sync::Arc;
-
-use agcluster_core::provider::{ContainerProvider, ProviderFactory};
+use agcluster_core::provider::ProviderFactory;
 
 pub use config::{AgentUser, ProcessConfig};
 pub use provider::ProcessProvider;
@@ -39,8 +37,5 @@ pub const PLATFORM: &str = "process";
 
 /// Registers the provider as `process`.
 pub fn register(factory: &mut ProviderFactory) {
-    factory.register(PLATFORM, |config| async move {
-        let provider = ProcessProvider::new(crate::config::read(PLATFORM, config)?)?;
-        Ok(Arc::new(provider) as Arc<dyn ContainerProvider>)
-    });
+    factory.register_configured(PLATFORM, ProcessProvider::new);
 }

@@ -40,9 +40,7 @@ mod upload;
 mod view;
 mod wait;
 
-use std::sync::Arc;
-
-use agcluster_core::provider::{ContainerProvider, ProviderFactory};
+use agcluster_core::provider::ProviderFactory;
 
 pub use config::{ENV, NetworkMode, NetworkPolicy, Plan, Timeouts, VercelConfig};
 pub use provider::VercelProvider;
@@ -58,8 +56,5 @@ const AGENT_OWNER: &str = "1000:1000";
 /// Registers the provider as `vercel`.
 pub fn register(factory: &mut ProviderFactory) {
     factory.register_environment(PLATFORM, ENV);
-    factory.register(PLATFORM, |config| async move {
-        let provider = VercelProvider::new(crate::config::read(PLATFORM, config)?)?;
-        Ok(Arc::new(provider) as Arc<dyn ContainerProvider>)
-    });
+    factory.register_configured(PLATFORM, VercelProvider::new);
 }

@@ -25,12 +25,17 @@ const UNCONFINED: [&str; 2] = ["memory", "process"];
 /// # Errors
 /// [`ErrorKind::Invalid`] for a name that no platform has, listing the known ones; the error of a named platform that cannot be made.
 pub async fn providers(settings: &Settings) -> Result<ProviderSet> {
-    let mut factory = ProviderFactory::new();
-    agcluster_providers::register_all(&mut factory);
-    from_factory(&factory, settings).await
+    providers_of(&known_platforms(), settings).await
 }
 
-async fn from_factory(factory: &ProviderFactory, settings: &Settings) -> Result<ProviderSet> {
+/// Every platform that was compiled in.
+pub(crate) fn known_platforms() -> ProviderFactory {
+    let mut factory = ProviderFactory::new();
+    agcluster_providers::register_all(&mut factory);
+    factory
+}
+
+pub(crate) async fn providers_of(factory: &ProviderFactory, settings: &Settings) -> Result<ProviderSet> {
     let names = |names: &[String]| -> Vec<String> {
         names.iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
     };

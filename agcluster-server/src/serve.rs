@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agcluster_core::config::{ConfigFolder, ConfigStore};
-use agcluster_core::provider;
+use agcluster_core::provider::{self, ProviderFactory};
 use agcluster_core::session::{SessionError, Sessions};
 use agcluster_core::store::StoreError;
 use axum::Router;
@@ -24,8 +24,9 @@ use tower_http::trace::{DefaultOnFailure, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
 use crate::persistence::Persistence;
+use crate::providers::{known_platforms, providers_of};
 use crate::settings::OnShutdown;
-use crate::{AppState, Problem, Readiness, Settings, providers, router};
+use crate::{AppState, Problem, Readiness, Settings, router};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long open connections may take to end once everything behind them has.
@@ -82,11 +83,19 @@ impl Server {
     /// # Errors
     /// See [`StartError`]; each is one sentence.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
+        Self::bind_with(settings, &known_platforms()).await
+    }
+
+    /// The same with platforms of the application's own, or others in place of the usual ones.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub async fn bind_with(settings: Settings, platforms: &ProviderFactory) -> Result<Self, StartError> {
         let address = SocketAddr::new(settings.host, settings.port);
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let port = listener.local_addr()?.port();
-        let providers = providers(&settings).await?;
+        let providers = providers_of(platforms, &settings).await?;
         let Persistence { store, key, cluster, is_lasting } = Persistence::open(&settings).await?;
         let sessions = Sessions::builder(providers)
             .store(store)

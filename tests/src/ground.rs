@@ -1,12 +1,14 @@
 //! What a provider stands on in a test: an engine, a folder, a platform of this machine's own making; and whether anything is left there.
 
 mod cloud;
+mod cuts;
 mod leftovers;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use agcluster_core::layers::Layer;
 use agcluster_core::provider::{ContainerProvider, ListFilter, ProviderFactory};
 use agcluster_providers::memory::MemoryProvider;
 use anyhow::{Context, ensure};
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use cloud::Cloud;
+use cuts::Cuts;
 
 use crate::platforms::cloudflare;
 
@@ -64,6 +67,7 @@ pub struct Ground {
     config: Value,
     memory: MemoryProvider,
     cloud: Option<Cloud>,
+    cuts: Cuts,
     folder: TempDir,
 }
 
@@ -73,11 +77,22 @@ impl Ground {
     /// # Errors
     /// Whatever is missing; nothing is skipped.
     pub async fn prepare(provider: Provider) -> anyhow::Result<Self> {
+        Self::on(provider, Box::pin(Cloud::start(provider)).await?)
+    }
+
+    /// Prepares a cloud in whose machines agent servers are tasks of this process, with no files and no commands behind them.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_with_tasks(provider: Provider) -> anyhow::Result<Self> {
+        Self::on(provider, Box::pin(Cloud::start_with_tasks(provider)).await?)
+    }
+
+    fn on(provider: Provider, cloud: Option<Cloud>) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::Builder::new().prefix("agc").tempdir()?;
         // Where agents run as another user, their workspace is beneath.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711))?;
-        let cloud = Box::pin(Cloud::start(provider)).await?;
         let config = match (provider, &cloud) {
             (_, Some(cloud)) => cloud.config(),
             (Provider::Docker, None) => json!({ "image": image() }),
@@ -88,7 +103,7 @@ impl Ground {
             }),
             (_, None) => json!({}),
         };
-        Ok(Self { provider, config, memory: MemoryProvider::default(), cloud, folder })
+        Ok(Self { provider, config, memory: MemoryProvider::default(), cloud, cuts: Cuts::default(), folder })
     }
 
     /// Whose ground it is.
@@ -122,9 +137,20 @@ impl Ground {
             // By its name, each would be a platform of its own.
             return Ok(Arc::new(self.memory.clone()));
         }
-        let mut factory = ProviderFactory::new();
-        agcluster_providers::register_all(&mut factory);
-        Ok(factory.create(self.provider.name(), self.config.clone()).await?)
+        Ok(factory().create(self.provider.name(), self.config.clone()).await?)
+    }
+
+    /// All platforms, this ground's with a line to its agent servers that can be cut: clouds of this machine's own making have one anyway.
+    pub fn factory_with_cuts(&self) -> ProviderFactory {
+        let mut with_cuts = factory();
+        if self.cloud.is_none() {
+            let (name, cuts, plain) = (self.provider.name(), self.cuts.clone(), factory());
+            with_cuts.register(name, move |config| {
+                let (cuts, plain) = (cuts.clone(), plain.clone());
+                async move { Ok(cuts.on(plain.create(name, config).await?)) }
+            });
+        }
+        with_cuts
     }
 
     /// How many requests the platform's API has been sent; `None` where it is not in between.
@@ -132,11 +158,13 @@ impl Ground {
         self.cloud.as_ref().map(Cloud::requests)
     }
 
-    /// Breaks every stream to an agent server that is open now, where the platform is in between.
+    /// Breaks every stream to an agent server that is open now, where the platform is in between or the provider is one of
+    /// [`factory_with_cuts`](Self::factory_with_cuts).
     pub fn cut_streams(&self) {
         if let Some(cloud) = &self.cloud {
             cloud.cut_streams();
         }
+        self.cuts.cut();
     }
 
     /// What is there now of clusters whose names begin like this; of a platform of this machine's own making, whatever is there.
@@ -169,6 +197,13 @@ impl Ground {
         ensure!(left.is_empty(), "{} has something left: {left:#?}", self.provider.name());
         Ok(())
     }
+}
+
+/// All platforms.
+pub fn factory() -> ProviderFactory {
+    let mut factory = ProviderFactory::new();
+    agcluster_providers::register_all(&mut factory);
+    factory
 }
 
 /// The agent image.

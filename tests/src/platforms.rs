@@ -1,5 +1,6 @@
 //! The platforms that cannot be reached from a build machine, in this machine's own making.
 
+mod agents;
 pub mod cloudflare;
 pub mod fly_machines;
 pub mod vercel;

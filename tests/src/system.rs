@@ -7,6 +7,7 @@ mod installation;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use agcluster_core::config::ConfigStore;
+use agcluster_core::provider::ProviderFactory;
 use agcluster_core::session::Sessions;
 use agcluster_server::{Server, Settings};
 use anyhow::Context;
@@ -22,7 +23,7 @@ pub use installation::{Installation, Plan, server_program};
 
 pub use crate::ground::{Provider, needed};
 
-use crate::ground::Ground;
+use crate::ground::{Ground, factory};
 use crate::model_api::{ModelApi, Options as ModelOptions};
 
 /// A configuration of Docker whose engine is not there.
@@ -69,6 +70,16 @@ impl System {
         Self::start_configured(Provider::Docker, &[no_engine()], &[]).await
     }
 
+    /// A system whose streams to agents [can be cut](Self::cut_streams), whatever the platform.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_to_be_cut(provider: Provider) -> anyhow::Result<Self> {
+        let ground = Ground::prepare(provider).await?;
+        let platforms = ground.factory_with_cuts();
+        Self::start_on(ground, &platforms, &[], &[]).await
+    }
+
     /// A system with these configuration files of providers besides its own.
     ///
     /// # Errors
@@ -78,10 +89,19 @@ impl System {
         files: &[(&str, Value)],
         arguments: &[&str],
     ) -> anyhow::Result<Self> {
+        Self::start_on(Ground::prepare(provider).await?, &factory(), files, arguments).await
+    }
+
+    async fn start_on(
+        ground: Ground,
+        platforms: &ProviderFactory,
+        files: &[(&str, Value)],
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let provider = ground.provider();
         let listen = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let model = ModelApi::start(ModelOptions { listen, ..ModelOptions::default() }).await?;
         let folder = tempfile::tempdir()?;
-        let ground = Ground::prepare(provider).await?;
         configure(&ground, files, &folder)?;
         let cluster = format!("test-{}", uuid::Uuid::new_v4().simple());
         let model_url = model.url_for(&ground.host().await?);
@@ -113,7 +133,7 @@ impl System {
         }
         all.extend_from_slice(arguments);
         // On the heap: a start is large, and stands in the future of every test.
-        let server = Box::pin(Server::bind(Settings::try_parse_from(all)?)).await?;
+        let server = Box::pin(Server::bind_with(Settings::try_parse_from(all)?, platforms)).await?;
         let address = server.address()?;
         let (sessions, configs) = (server.state().sessions.clone(), server.state().configs.clone());
         let (stop, stopped) = oneshot::channel::<()>();
@@ -153,7 +173,8 @@ impl System {
         self.folder.path().join("agents")
     }
 
-    /// Breaks every stream between the server and agents that is open now, where a platform is in between.
+    /// Breaks every stream between the server and agents that is open now: of a cloud, or of a system that was [started for
+    /// it](Self::start_to_be_cut).
     pub fn cut_streams(&self) {
         self.ground.cut_streams();
     }

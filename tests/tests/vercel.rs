@@ -184,7 +184,7 @@ async fn a_container_whose_time_is_over_is_gone_and_starts_again_elsewhere_if_it
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn limits_of_the_plan_name_the_setting() {
-    let hobby = Options { longest_ms: 45 * 60_000, concurrent: 1 };
+    let hobby = Options { longest_ms: 45 * 60_000, concurrent: 1, ..Options::default() };
     let platform = VercelPlatform::start_with(hobby).await.unwrap();
     // Whoever says `pro` of a Hobby team is told.
     let wrong = platform.provider_with(json!({"timeout_seconds": 86_400})).unwrap();

@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::Operation;
 use super::layered::Layered;
-use crate::provider::{ContainerId, ContainerProvider, Error, ErrorKind, Result};
+use crate::provider::{ContainerId, ContainerProvider, Endpoint, Error, ErrorKind, Result};
 
 /// Something done around every call of a provider. What it can do is unchanged by it.
 ///
@@ -23,6 +23,11 @@ pub trait Layer: Send + Sync + fmt::Debug + Sized + 'static {
         call: Call<'a>,
         next: Next<'a, T>,
     ) -> impl Future<Output = Result<T>> + Send + 'a;
+
+    /// The way to an agent server as callers shall have it; as the provider said, unless a layer is about that.
+    fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
+        endpoint
+    }
 
     /// The provider with this layer around it.
     fn on(self, provider: Arc<dyn ContainerProvider>) -> Arc<dyn ContainerProvider> {

@@ -77,7 +77,8 @@ impl<L: Layer> ContainerProvider for Layered<L> {
     }
 
     async fn endpoint(&self, id: &ContainerId) -> Result<Endpoint> {
-        forward!(self, of(self.call(Operation::Endpoint), id), inner.endpoint(id))
+        let found = forward!(self, of(self.call(Operation::Endpoint), id), inner.endpoint(id))?;
+        Ok(self.layer.endpoint(found))
     }
 
     async fn stop(&self, id: &ContainerId, options: StopOptions) -> Result<()> {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::Resources;
+
 /// What a provider can do. The conformance suite fails a provider whose capabilities are not true, in either direction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Capabilities {
@@ -76,6 +78,22 @@ pub struct Limits {
     pub pids: bool,
     /// Storage of the workspace.
     pub storage: bool,
+}
+
+impl Limits {
+    /// A sentence for each limit that was asked for and is not enforced. `why` says what a container is here.
+    pub fn warnings(self, asked: Resources, why: &str) -> Vec<String> {
+        [
+            (asked.cpu_millis, self.cpu, "processor"),
+            (asked.memory_bytes, self.memory, "memory"),
+            (asked.storage_bytes, self.storage, "storage"),
+            (asked.pids, self.pids, "process"),
+        ]
+        .into_iter()
+        .filter(|(asked, enforced, _)| asked.is_some() && !enforced)
+        .map(|(_, _, what)| format!("the {what} limit is not enforced: {why}"))
+        .collect()
+    }
 }
 
 /// How long a container lives.

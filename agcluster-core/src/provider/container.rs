@@ -36,6 +36,14 @@ pub struct Container {
     pub warnings: Vec<String>,
 }
 
+impl Container {
+    /// One whose id is the [name that follows from its labels](Labels::container_name); nothing else is known of it.
+    pub fn new(labels: Labels, state: ContainerState) -> Self {
+        let id = ContainerId(labels.container_name());
+        Self { id, state, labels, created_at: None, expires_at: None, warnings: Vec::new() }
+    }
+}
+
 /// What a container is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "state")]

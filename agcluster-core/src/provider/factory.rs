@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ContainerProvider, Error, ErrorKind, Result};
+use super::{ContainerProvider, Error, ErrorKind, Result, read_config};
 
 /// Makes a provider from its configuration.
 pub type Builder = Arc<dyn Fn(Value) -> BoxFuture<'static, Result<Arc<dyn ContainerProvider>>> + Send + Sync>;
@@ -35,6 +36,22 @@ impl ProviderFactory {
     {
         self.builders.insert(platform.into(), Arc::new(move |config| Box::pin(build(config))));
         self
+    }
+
+    /// Registers a platform whose configuration has a type, which is read strictly: see [`read_config`]. `make` contacts nobody.
+    pub fn register_configured<C, P>(
+        &mut self,
+        platform: &'static str,
+        make: impl Fn(C) -> Result<P> + Send + Sync + 'static,
+    ) -> &mut Self
+    where
+        C: DeserializeOwned + Default,
+        P: ContainerProvider,
+    {
+        self.register(platform, move |config| {
+            let made = read_config(platform, config).and_then(&make);
+            async move { Ok(Arc::new(made?) as Arc<dyn ContainerProvider>) }
+        })
     }
 
     /// Says which variables of the environment stand for fields of a platform's configuration (`limits.memory` for a field in another). An

@@ -7,8 +7,8 @@ use agcluster_agent::TokenDigest;
 use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use agcluster_core::provider::{
     Address, Capabilities, CapacityScope, Container, ContainerId, ContainerProvider, ContainerSpec,
-    DestroyOptions, Endpoint, Error, ErrorKind, Isolation, ListFilter, Probe, ProviderInfo, Resources,
-    Result, Start, StopOptions,
+    DestroyOptions, Endpoint, Error, ErrorKind, Isolation, Limits, ListFilter, Probe, ProviderInfo, Result,
+    Start, StopOptions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -80,16 +80,6 @@ fn not_found(id: &ContainerId, operation: &'static str) -> Error {
     error(ErrorKind::NotFound, operation, format!("there is no container {id}"))
 }
 
-/// Nothing is limited here; what was asked for by name is said to be missing.
-fn warnings(asked: Resources) -> Vec<String> {
-    let Resources { cpu_millis, memory_bytes, storage_bytes, pids } = asked;
-    [(cpu_millis, "processor"), (memory_bytes, "memory"), (storage_bytes, "storage"), (pids, "process")]
-        .into_iter()
-        .filter(|(asked, _)| asked.is_some())
-        .map(|(_, what)| format!("the {what} limit is not enforced: this container is a task of the server"))
-        .collect()
-}
-
 #[async_trait]
 impl ContainerProvider for MemoryProvider {
     fn info(&self) -> ProviderInfo {
@@ -148,7 +138,8 @@ impl ContainerProvider for MemoryProvider {
                 labels: spec.labels.clone(),
                 token,
                 created_at: Timestamp::now(),
-                warnings: warnings(spec.resources),
+                warnings: Limits::default()
+                    .warnings(spec.resources, "this container is a task of the server"),
                 run: Run::Running(Running::start(token)),
             }),
         };

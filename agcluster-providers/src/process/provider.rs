@@ -10,7 +10,7 @@ use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use agcluster_core::provider::{
     Address, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, ContainerState,
     DestroyOptions, Endpoint, ErrorKind, Isolation, ListFilter, LogLine, LogOptions, Logs, Pause, Probe,
-    ProviderInfo, Resources, Result, Start, StopOptions,
+    ProviderInfo, Result, Start, StopOptions,
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -111,18 +111,6 @@ pub(super) struct Found {
 
 fn path_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Nothing is limited here; what was asked for by name is said to be missing.
-fn warnings(asked: Resources) -> Vec<String> {
-    let Resources { cpu_millis, memory_bytes, storage_bytes, pids } = asked;
-    [(cpu_millis, "processor"), (memory_bytes, "memory"), (storage_bytes, "storage"), (pids, "process")]
-        .into_iter()
-        .filter(|(asked, _)| asked.is_some())
-        .map(|(_, what)| {
-            format!("the {what} limit is not enforced: this container is a process of this machine")
-        })
-        .collect()
 }
 
 #[async_trait]

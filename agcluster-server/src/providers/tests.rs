@@ -34,7 +34,7 @@ async fn made(line: &[&str], file: Option<&str>, environment: &[(&str, &str)]) -
     if let Some(text) = file {
         std::fs::write(folder.path().join("cloud.yaml"), text).unwrap();
     }
-    from_factory(&factory(), &settings(line, &folder, environment)).await
+    providers_of(&factory(), &settings(line, &folder, environment)).await
 }
 
 fn missing<'a>(set: &'a ProviderSet, name: &str) -> &'a str {
@@ -105,7 +105,7 @@ async fn what_isolates_nothing_must_be_named() {
     factory.register("process", |_| async { Ok(Stack::of(Arc::new(MemoryProvider::default())).build()) });
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("process.yaml"), json!({}).to_string()).unwrap();
-    let set = from_factory(&factory, &settings(&MEMORY, &folder, &[])).await.unwrap();
+    let set = providers_of(&factory, &settings(&MEMORY, &folder, &[])).await.unwrap();
     assert!(missing(&set, "process").contains("add process to AGCLUSTER_PROVIDERS"));
 }
 

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::Provider;
 use crate::platforms::cloudflare::CloudflarePlatform;
-use crate::platforms::fly_machines::FlyMachinesPlatform;
-use crate::platforms::vercel::VercelPlatform;
+use crate::platforms::fly_machines::{self, FlyMachinesPlatform};
+use crate::platforms::vercel::{self, VercelPlatform};
 
 /// One of them.
 #[derive(Debug)]
@@ -23,6 +23,25 @@ impl Cloud {
             Provider::Vercel => Some(Self::Vercel(Box::pin(VercelPlatform::start()).await?)),
             Provider::Cloudflare => {
                 Some(Self::Cloudflare(Box::new(Box::pin(CloudflarePlatform::start()).await?)))
+            }
+            Provider::Memory | Provider::Process | Provider::Docker => None,
+        })
+    }
+
+    /// The same with tasks of this process in its machines.
+    pub(super) async fn start_with_tasks(provider: Provider) -> anyhow::Result<Option<Self>> {
+        Ok(match provider {
+            Provider::FlyMachines => {
+                // Nobody waits for turns that are counted by the hundred a second.
+                let options = fly_machines::Options { docker: false, clock: 1000 };
+                Some(Self::FlyMachines(Box::pin(FlyMachinesPlatform::start_with(options)).await?))
+            }
+            Provider::Vercel => {
+                let options = vercel::Options { docker: false, ..vercel::Options::default() };
+                Some(Self::Vercel(Box::pin(VercelPlatform::start_with(options)).await?))
+            }
+            Provider::Cloudflare => {
+                Some(Self::Cloudflare(Box::new(Box::pin(CloudflarePlatform::start_with_tasks()).await?)))
             }
             Provider::Memory | Provider::Process | Provider::Docker => None,
         })

@@ -7,10 +7,12 @@
 //! | `front.rs` | what stands between a client and the gateway: counts requests, cuts streams |
 //! | `containers.rs` | the containers that `workerd` makes and leaves behind |
 //! | `fake_runtime.js` | in place of containers, for what no engine can show: no room, newer features |
+//! | `tasks.rs` | agent servers that are tasks of this process, in place of containers that would cost too much |
 
 mod containers;
 mod front;
 mod gateway;
+mod tasks;
 mod workerd;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ pub use front::Recorded;
 pub use gateway::{Gateway, Runtime};
 
 use front::Front;
+use tasks::Tasks;
 
 /// The gateway's token.
 pub const TOKEN: &str = "a-gateway-token-of-tests";
@@ -35,6 +38,7 @@ pub const TOKEN: &str = "a-gateway-token-of-tests";
 pub struct CloudflarePlatform {
     gateway: Gateway,
     front: Front,
+    tasks: Option<Tasks>,
 }
 
 impl CloudflarePlatform {
@@ -46,6 +50,16 @@ impl CloudflarePlatform {
         Self::start_on(Runtime::Docker).await
     }
 
+    /// Starts the gateway with an agent server that is a task of this process in place of each container.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with_tasks() -> anyhow::Result<Self> {
+        let tasks = Tasks::serve().await?;
+        let platform = Self::start_on(Runtime::Tasks(tasks.address())).await?;
+        Ok(Self { tasks: Some(tasks), ..platform })
+    }
+
     /// The same on one runtime or the other.
     ///
     /// # Errors
@@ -54,7 +68,7 @@ impl CloudflarePlatform {
         containers::remove_abandoned().await?;
         let gateway = Gateway::start(runtime, Some(TOKEN)).await?;
         let front = Front::start(gateway.port()).await?;
-        Ok(Self { gateway, front })
+        Ok(Self { gateway, front, tasks: None })
     }
 
     /// What a server's YAML holds to reach it.
@@ -114,6 +128,7 @@ impl CloudflarePlatform {
         let listed = self.provider()?.list(ListFilter::default()).await?;
         let mut left: Vec<String> = listed.into_iter().map(|container| container.id.0).collect();
         left.extend(containers::running(self.gateway.prefix()).await?);
+        left.extend(self.tasks.iter().flat_map(Tasks::left));
         Ok(left)
     }
 

@@ -50,7 +50,7 @@ pub use faults::Fault;
 pub use launches::{Launches, launches_at_documented_rate, requests_per_launch};
 pub use record::Recorded;
 
-use backing::Backing;
+use backing::{Backing, Tasks};
 use faults::Faults;
 use schema::Schema;
 use world::{App, World};
@@ -72,7 +72,7 @@ const AUTHORIZATION: &str = "FlyV1 fm2_fake,fm2_discharge";
 /// How to set the fake up.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Whether something runs in its machines.
+    /// Whether its machines are containers; otherwise each is a task of this process, without files and commands.
     pub docker: bool,
     /// How many times as fast as ours its clock runs, by which it counts requests and ends waits.
     pub clock: u32,
@@ -144,7 +144,8 @@ impl FlyMachinesPlatform {
                 "not held to fly-machines-swagger2-2024-03.json, which is not beside this checkout"
             );
         }
-        let backing = if options.docker { Backing::docker().await? } else { Backing::Nothing };
+        let backing =
+            if options.docker { Backing::docker().await? } else { Backing::Tasks(Tasks::default()) };
         let image = crate::ground::image();
         ensure!(
             backing.has_image(&image).await,

@@ -1,4 +1,4 @@
-//! A fake of Vercel Sandbox, strict and with machines that work: each session is a Docker container.
+//! A fake of Vercel Sandbox, strict and with machines that work: each session is a Docker container, or a task of this process.
 //!
 //! It holds every request to what Vercel's own client sends, and every answer of its own to what that client accepts;
 //! what is wrong is a [`violation`](VercelPlatform::violations). The official client runs against it in
@@ -48,12 +48,14 @@ pub struct Options {
     pub longest_ms: u64,
     /// How many sessions may run at once.
     pub concurrent: usize,
+    /// Whether machines are containers; otherwise each is a task of this process, which runs nothing but the agent server.
+    pub docker: bool,
 }
 
 impl Default for Options {
     /// A Pro team.
     fn default() -> Self {
-        Self { longest_ms: 24 * 3600 * 1000, concurrent: 2000 }
+        Self { longest_ms: 24 * 3600 * 1000, concurrent: 2000, docker: true }
     }
 }
 

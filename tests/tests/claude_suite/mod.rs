@@ -31,6 +31,7 @@ macro_rules! claude_suite_on {
     ($provider:expr) => {
         $crate::claude_suite_on! { $provider =>
             text_streams_and_is_counted,
+            a_stream_that_is_cut_on_the_way_goes_on_where_it_was,
             a_second_turn_remembers_the_first_and_costs_only_its_own,
             thinking_streams,
             prompts_model_and_settings_reach_the_model,

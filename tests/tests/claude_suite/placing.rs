@@ -28,11 +28,10 @@ pub(crate) async fn a_session_runs_where_it_was_asked_for_and_leaves_nothing_the
     system.stop().await
 }
 
-#[allow(dead_code, reason = "only where a platform is in between can it cut something")]
 pub(crate) async fn a_stream_that_is_cut_on_the_way_goes_on_where_it_was(
     provider: Provider,
 ) -> anyhow::Result<()> {
-    let system = System::start(provider).await?;
+    let system = System::start_to_be_cut(provider).await?;
     let session = system.api(KEY).launch(agent(&["Bash"])).await?;
     let mut chat = session.chat("@@gate half One sentence that is cut in the middle.").await?;
     chat.until("content_delta").await?;

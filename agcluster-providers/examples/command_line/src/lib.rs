@@ -2,19 +2,19 @@
 //!
 //! What it may leave out it leaves out: it says so in its capabilities, and the behaviour suite holds it to them.
 
-use std::process::Output;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use agcluster_core::protocol::AGENT_PORT;
 use agcluster_core::provider::{
     Address, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, ContainerState,
-    DestroyOptions, Endpoint, Error, ErrorKind, Isolation, Labels, Lifetime, Limits, ListFilter, Probe,
-    ProviderFactory, ProviderInfo, Resources, Result, Start, StopOptions,
+    DestroyOptions, Endpoint, Error, ErrorKind, Isolation, Labels, Limits, ListFilter, Probe,
+    ProviderFactory, ProviderInfo, Result, Start, StopOptions,
 };
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
 
 /// The platform's name.
 pub const PLATFORM: &str = "command_line";
@@ -39,38 +39,27 @@ impl Default for CommandLine {
 
 /// Makes the platform known to an application, which then makes it by name from the user's configuration.
 pub fn register(factory: &mut ProviderFactory) {
-    factory.register(PLATFORM, |config: Value| async move {
-        let config: Option<CommandLine> = serde_json::from_value(config)
-            .map_err(|why| error(ErrorKind::Invalid, "configure", why.to_string()))?;
-        Ok(std::sync::Arc::new(config.unwrap_or_default()) as std::sync::Arc<dyn ContainerProvider>)
-    });
+    factory.register_configured(PLATFORM, |config: CommandLine| Ok(config));
 }
 
 fn error(kind: ErrorKind, operation: &'static str, message: impl Into<String>) -> Error {
     Error::new(kind, PLATFORM, operation, message)
 }
 
-/// A session's workspace: a volume that is named as its generation 0 would be.
-fn workspace(labels: &Labels) -> String {
-    Labels { generation: 0, ..labels.clone() }.container_name()
-}
-
 impl CommandLine {
     /// Runs the command to its end. Its words say what kind of failure it was.
-    async fn run(&self, operation: &'static str, arguments: &[String]) -> Result<String> {
-        let mut command = Command::new(&self.program);
-        let ended = tokio::time::timeout(LIMIT, command.args(arguments).output()).await;
-        let Ok(ended) = ended else {
-            return Err(error(ErrorKind::Timeout, operation, "the command did not end in time"));
-        };
-        let Output { status, stdout, stderr } = ended.map_err(|why| {
-            let message = format!("{} cannot be run: install it", self.program);
-            error(ErrorKind::Unavailable, operation, message).with_source(why)
-        })?;
-        if status.success() {
-            return Ok(String::from_utf8_lossy(&stdout).trim().to_owned());
+    async fn call(&self, operation: &'static str, arguments: &[&str]) -> Result<String> {
+        let ended = timeout(LIMIT, Command::new(&self.program).args(arguments).output()).await;
+        let ended = ended
+            .map_err(|_| error(ErrorKind::Timeout, operation, "the command did not end in time"))?
+            .map_err(|why| {
+                let message = format!("{} cannot be run: install it", self.program);
+                error(ErrorKind::Unavailable, operation, message).with_source(why)
+            })?;
+        if ended.status.success() {
+            return Ok(String::from_utf8_lossy(&ended.stdout).trim().to_owned());
         }
-        let said = String::from_utf8_lossy(&stderr).to_lowercase();
+        let said = String::from_utf8_lossy(&ended.stderr).to_lowercase();
         let (kind, message) = [
             ("cannot connect", ErrorKind::Unavailable, "no engine answers: start it"),
             ("no such image", ErrorKind::Precondition, "the image is not there: pull or build it"),
@@ -81,67 +70,41 @@ impl CommandLine {
         .into_iter()
         .find(|(words, ..)| said.contains(words))
         .map_or((ErrorKind::Protocol, "the engine refused"), |(_, kind, message)| (kind, message));
-        Err(error(kind, operation, message).with_code(status.to_string()).with_source(said))
+        Err(error(kind, operation, message).with_code(ended.status.to_string()).with_source(said))
     }
 
-    async fn call(&self, operation: &'static str, arguments: &[&str]) -> Result<String> {
-        self.run(operation, &arguments.iter().map(ToString::to_string).collect::<Vec<_>>()).await
-    }
-
-    /// What the engine knows of one of our names.
-    async fn look(&self, operation: &'static str, kind: &str, id: &ContainerId) -> Result<Value> {
-        let is_ours = id.0.starts_with("agc-") && id.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if !is_ours {
+    /// A container, and everything that the engine says of it.
+    async fn look(&self, operation: &'static str, id: &ContainerId) -> Result<(Container, Value)> {
+        if !id.0.starts_with("agc-") {
             return Err(error(ErrorKind::NotFound, operation, format!("there is no container {id}")));
         }
-        let text =
-            self.call(operation, &["inspect", "--type", kind, "--format", "{{json .}}", &id.0]).await?;
-        serde_json::from_str(&text)
-            .map_err(|why| error(ErrorKind::Protocol, operation, "no JSON").with_source(why))
-    }
-
-    async fn found(&self, operation: &'static str, id: &ContainerId) -> Result<Container> {
-        let kind = if id.0.ends_with("-g0") { "volume" } else { "container" };
-        let seen = self.look(operation, kind, id).await?;
-        let labels = if kind == "volume" { &seen["Labels"] } else { &seen["Config"]["Labels"] };
-        let labels = Labels::from_map(|key| labels[key].as_str());
-        let state = match (kind, seen["State"]["Status"].as_str()) {
-            ("volume", _) => ContainerState::Remains,
-            (_, Some("running")) => ContainerState::Running,
-            (_, Some("paused")) => ContainerState::Paused,
-            _ => ContainerState::Stopped {
-                exit_code: seen["State"]["ExitCode"].as_i64().and_then(|code| code.try_into().ok()),
-                reason: None,
-            },
-        };
-        let created_at =
-            seen["Created"].as_str().or(seen["CreatedAt"].as_str()).and_then(|at| at.parse().ok());
+        let shown = self
+            .call(operation, &["inspect", "--type", "container", "--format", "{{json .}}", &id.0])
+            .await?;
+        let seen: Value = serde_json::from_str(&shown)
+            .map_err(|why| error(ErrorKind::Protocol, operation, "no JSON").with_source(why))?;
+        let labels = Labels::from_map(|key| seen["Config"]["Labels"][key].as_str());
         let foreign = || error(ErrorKind::AlreadyExists, operation, "the name belongs to somebody else");
-        let labels = labels.ok_or_else(foreign)?;
-        Ok(Container { id: id.clone(), state, labels, created_at, expires_at: None, warnings: Vec::new() })
+        let state = match seen["State"]["Status"].as_str() {
+            Some("running") => ContainerState::Running,
+            _ => {
+                let exit_code = seen["State"]["ExitCode"].as_i64().and_then(|code| code.try_into().ok());
+                ContainerState::Stopped { exit_code, reason: None }
+            }
+        };
+        let created_at = seen["Created"].as_str().and_then(|at| at.parse().ok());
+        Ok((Container { created_at, ..Container::new(labels.ok_or_else(foreign)?, state) }, seen))
     }
 
     /// Removes a container, which is gone after that, whoever removed it.
     async fn remove(&self, operation: &'static str, id: &ContainerId) -> Result<()> {
         loop {
-            match self.call(operation, &["rm", "--force", &id.0]).await {
-                Err(busy) if busy.kind() == ErrorKind::Gone => tokio::time::sleep(PAUSE).await,
+            match self.call(operation, &["rm", "--force", "--volumes", &id.0]).await {
+                Err(busy) if busy.kind() == ErrorKind::Gone => sleep(PAUSE).await,
                 Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(()),
                 done => return done.map(drop),
             }
         }
-    }
-
-    fn arguments(&self, spec: &ContainerSpec) -> Vec<String> {
-        let name = spec.labels.container_name();
-        let mut all = ["run", "--detach", "--pull", "never", "--name", &name].map(str::to_owned).to_vec();
-        let mut add = |option: &str, value: String| all.extend([option.to_owned(), value]);
-        add("--security-opt", "no-new-privileges".to_owned());
-        add("--volume", format!("{}:/workspace", workspace(&spec.labels)));
-        spec.labels.to_map().into_iter().for_each(|(key, value)| add("--label", format!("{key}={value}")));
-        spec.env.iter().for_each(|(key, value)| add("--env", format!("{key}={value}")));
-        all.push(spec.image.clone().unwrap_or_else(|| self.image.clone()));
-        all
     }
 }
 
@@ -163,105 +126,81 @@ impl ContainerProvider for CommandLine {
 
     async fn create(&self, spec: ContainerSpec) -> Result<Container> {
         let id = ContainerId(spec.labels.container_name());
-        let mut volume = vec!["volume".to_owned(), "create".to_owned()];
-        volume.extend(
-            spec.labels
-                .to_map()
-                .iter()
-                .flat_map(|(key, value)| ["--label".to_owned(), format!("{key}={value}")]),
-        );
-        volume.push(workspace(&spec.labels));
-        self.run("create", &volume).await?;
+        let labels = spec.labels.to_map().into_iter().map(|(key, value)| format!("--label={key}={value}"));
+        let env = spec.env.iter().map(|(key, value)| format!("--env={key}={value}"));
+        let options: Vec<String> = labels.chain(env).collect();
+        let mut run =
+            vec!["run", "--detach", "--pull=never", "--security-opt=no-new-privileges", "--name", &id.0];
+        run.extend(options.iter().map(String::as_str));
+        run.push(spec.image.as_ref().unwrap_or(&self.image));
         let begun = Instant::now();
-        loop {
-            let Err(failed) = self.run("create", &self.arguments(&spec)).await else { break };
-            if failed.kind() != ErrorKind::AlreadyExists || begun.elapsed() > LIMIT {
+        while let Err(failed) = self.call("create", &run).await {
+            if failed.kind() != ErrorKind::AlreadyExists {
                 self.remove("create", &id).await?;
-                if spec.labels.generation == 1 {
-                    self.call("create", &["volume", "rm", "--force", &workspace(&spec.labels)]).await?;
-                }
                 return Err(failed);
             }
             // It is there: from a call whose answer was lost, or from one that is being made and not visible yet.
             match self.start(&id).await {
                 Ok(there) if there.labels.session == spec.labels.session => break,
-                Ok(_) => return Err(failed),
-                Err(gone) if gone.kind() == ErrorKind::NotFound => tokio::time::sleep(PAUSE).await,
-                Err(other) => return Err(other),
+                Err(gone) if gone.kind() == ErrorKind::NotFound && begun.elapsed() < LIMIT => {
+                    sleep(PAUSE).await
+                }
+                _ => return Err(failed),
             }
         }
-        let mut made = self.found("create", &id).await?;
-        if spec.resources != Resources::default() {
-            let warn = |what| format!("this platform does not limit {what}");
-            made.warnings = ["processor time", "memory", "processes", "storage"].map(warn).to_vec();
-        }
-        Ok(made)
+        let (made, _) = self.look("create", &id).await?;
+        let warnings = Limits::default().warnings(spec.resources, "this platform sets none");
+        Ok(Container { warnings, ..made })
     }
 
     async fn inspect(&self, id: &ContainerId) -> Result<Container> {
-        self.found("inspect", id).await
+        Ok(self.look("inspect", id).await?.0)
     }
 
     async fn list(&self, filter: ListFilter) -> Result<Vec<Container>> {
-        let label = ["--filter", "label=agcluster.session"];
-        let volumes =
-            self.call("list", &["volume", "ls", "--format", "{{.Name}}", label[0], label[1]]).await?;
-        let containers =
-            self.call("list", &["ps", "--all", "--format", "{{.Names}}", label[0], label[1]]).await?;
-        let mut all: Vec<Container> = Vec::new();
-        for name in containers.lines().chain(volumes.lines()).filter(|name| name.starts_with("agc-")) {
-            match self.found("list", &ContainerId(name.to_owned())).await {
-                Ok(found) if filter.matches(&found.labels) => all.push(found),
+        let ours = ["ps", "--all", "--format", "{{.Names}}", "--filter", "label=agcluster.session"];
+        let mut all = Vec::new();
+        for name in self.call("list", &ours).await?.lines() {
+            match self.look("list", &ContainerId(name.to_owned())).await {
+                Ok((found, _)) if filter.matches(&found.labels) => all.push(found),
                 Ok(_) => {}
-                // Removed meanwhile, or not ours.
-                Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::AlreadyExists) => {}
+                // Removed meanwhile, or another provider's.
+                Err(gone) if gone.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
-        // A workspace is what remains only where its container is gone.
-        let used: Vec<_> =
-            all.iter().filter(|c| c.state != ContainerState::Remains).map(|c| workspace(&c.labels)).collect();
-        all.retain(|container| !used.contains(&container.id.0));
         Ok(all)
     }
 
     async fn endpoint(&self, id: &ContainerId) -> Result<Endpoint> {
-        let seen = self.look("endpoint", "container", id).await?;
-        if seen["State"]["Running"] != true {
+        let (found, seen) = self.look("endpoint", id).await?;
+        if found.state != ContainerState::Running {
             return Err(error(ErrorKind::Gone, "endpoint", "the container does not run: start it"));
         }
         let address = seen["NetworkSettings"]["IPAddress"].as_str().unwrap_or_default();
         let url = format!("http://{address}:{AGENT_PORT}").parse();
-        let nowhere =
-            |why: url::ParseError| error(ErrorKind::Protocol, "endpoint", "no address").with_source(why);
-        Ok(Endpoint::new(Address::Http(url.map_err(nowhere)?)))
+        let url = url.map_err(|_| error(ErrorKind::Protocol, "endpoint", "the container has no address"))?;
+        Ok(Endpoint::new(Address::Http(url)))
     }
 
     async fn stop(&self, id: &ContainerId, options: StopOptions) -> Result<()> {
-        if self.found("stop", id).await?.state == ContainerState::Remains {
-            return Ok(());
-        }
+        self.look("stop", id).await?;
         let grace = options.grace.as_secs().to_string();
         self.call("stop", &["stop", "--time", &grace, &id.0]).await.map(drop)
     }
 
-    async fn destroy(&self, id: &ContainerId, options: DestroyOptions) -> Result<()> {
-        let found = match self.found("destroy", id).await {
-            Err(gone) if gone.kind() == ErrorKind::NotFound => return Ok(()),
-            found => found?,
-        };
-        if found.state != ContainerState::Remains {
-            self.remove("destroy", id).await?;
+    /// The workspace is in the container, and goes with it: there is nothing to keep.
+    async fn destroy(&self, id: &ContainerId, _: DestroyOptions) -> Result<()> {
+        match self.look("destroy", id).await {
+            Ok(_) => self.remove("destroy", id).await,
+            Err(gone) if gone.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         }
-        if !options.keep_workspace {
-            self.call("destroy", &["volume", "rm", "--force", &workspace(&found.labels)]).await?;
-        }
-        Ok(())
     }
 
     async fn start(&self, id: &ContainerId) -> Result<Container> {
-        self.look("start", "container", id).await?;
+        self.look("start", id).await?;
         self.call("start", &["start", &id.0]).await?;
-        self.found("start", id).await
+        Ok(self.look("start", id).await?.0)
     }
 }

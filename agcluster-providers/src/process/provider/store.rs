@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use agcluster_core::provider::{
-    Container, ContainerId, ContainerSpec, ContainerState, Error, ErrorKind, Labels, Result,
+    Container, ContainerId, ContainerSpec, ContainerState, Error, ErrorKind, Labels, Limits, Result,
 };
 use jiff::Timestamp;
 
@@ -17,7 +17,7 @@ use super::super::lock::Lock;
 use super::super::record::{self, Record, labels_of};
 use super::super::tree::Tree;
 use super::super::{proc_fs, spawn};
-use super::{Found, warnings, workspace_of};
+use super::{Found, workspace_of};
 use crate::name::{self, Name};
 
 /// The folder, and how containers in it are made.
@@ -86,7 +86,8 @@ impl Store {
             labels: spec.labels.to_map(),
             created_at: Timestamp::now(),
             env: spec.env.clone(),
-            warnings: warnings(spec.resources),
+            warnings: Limits::default()
+                .warnings(spec.resources, "this container is a process of this machine"),
             process: None,
         };
         record::write(&path, &record).map_err(|source| file(source, "create", &path))?;

@@ -1,5 +1,5 @@
-// The gateway with a container runtime that is made up, for what no engine on a test's machine can show. What a container does
-// follows from its id: the word before the first hyphen.
+// The gateway with a container runtime that is made up, for what no engine on a test's machine can show, or what would cost too much there. What
+// a container does follows from its id: the word before the first hyphen; or it is an agent server of the test's process.
 
 import gateway, { AgentContainer as Real, ContainerIndex } from "./index.js";
 
@@ -75,12 +75,70 @@ class Runtime {
   }
 }
 
+// An agent server outside, which the test's process starts and ends.
+class Task {
+  constructor(name, tasks) {
+    this.url = `${tasks}/${name}`;
+    this.running = false;
+  }
+
+  start({ env }) {
+    if (this.running) throw new Error("start() cannot be called on a container that is already running.");
+    this.running = true;
+    this.end = Promise.withResolvers();
+    this.ending = null;
+    this.base = this.#call("start", env);
+  }
+
+  monitor() {
+    return this.end?.promise ?? Promise.resolve();
+  }
+
+  signal() {
+    if (!this.running) throw new Error("container is not running");
+    this.#stop();
+  }
+
+  async destroy() {
+    if (this.running) await this.#stop();
+  }
+
+  #stop() {
+    this.ending ??= this.base
+      .then(() => this.#call("end", {}))
+      .finally(() => {
+        this.running = false;
+        this.end.resolve();
+      });
+    return this.ending;
+  }
+
+  async #call(verb, body) {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(`${this.url}/${verb}`, { method: "POST", headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`${verb} is answered with ${response.status}: ${await response.text()}`);
+    return response.text();
+  }
+
+  getTcpPort() {
+    return {
+      fetch: async (input, init) => {
+        if (!this.running) throw new Error("the container is not running, consider calling start()");
+        const request = new Request(input, init);
+        const { pathname, search } = new URL(request.url);
+        return fetch(new Request(`${await this.base}${pathname}${search}`, request));
+      },
+    };
+  }
+}
+
 const runtimes = new Map();
 
 export class AgentContainer extends Real {
   get container() {
     const object = this.ctx.id.toString();
-    if (!runtimes.has(object)) runtimes.set(object, new Runtime(this.env?.KIND));
+    const { KIND, TASKS } = this.env ?? {};
+    if (!runtimes.has(object)) runtimes.set(object, TASKS ? new Task(object, TASKS) : new Runtime(KIND));
     return runtimes.get(object);
   }
 

@@ -1,6 +1,7 @@
 //! The gateway Worker, running in `workerd`.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,6 +24,8 @@ pub enum Runtime {
     Fake,
     /// The same under the scheduling policy `durable_object`: images can be chosen.
     FakeSelectable,
+    /// Agent servers that are started and ended at this address.
+    Tasks(SocketAddr),
 }
 
 /// Where the gateway's modules are.
@@ -176,7 +179,7 @@ fn write(folder: &Path, runtime: Runtime, key: &str, has_token: bool) -> anyhow:
     }
     let entry = match runtime {
         Runtime::Docker => "index.js",
-        Runtime::Fake | Runtime::FakeSelectable => "fake_runtime.js",
+        Runtime::Fake | Runtime::FakeSelectable | Runtime::Tasks(_) => "fake_runtime.js",
     };
     if runtime != Runtime::Docker {
         std::fs::write(folder.join(entry), FAKE)?;
@@ -202,11 +205,12 @@ fn capnp(folder: &Path, modules: &[String], runtime: Runtime, key: &str, has_tok
     let socket = socket.as_deref().unwrap_or(SOCKET).replacen("unix://", "unix:", 1);
     let container = match runtime {
         Runtime::Docker => format!(", container = (imageName = \"{image}\")"),
-        Runtime::Fake | Runtime::FakeSelectable => String::new(),
+        Runtime::Fake | Runtime::FakeSelectable | Runtime::Tasks(_) => String::new(),
     };
     let kind = match runtime {
-        Runtime::FakeSelectable => "(name = \"KIND\", text = \"chosen\"),",
-        Runtime::Fake | Runtime::Docker => "",
+        Runtime::FakeSelectable => "(name = \"KIND\", text = \"chosen\"),".to_owned(),
+        Runtime::Tasks(address) => format!("(name = \"TASKS\", text = \"http://{address}\"),"),
+        Runtime::Fake | Runtime::Docker => String::new(),
     };
     let token =
         if has_token { "(name = \"GATEWAY_TOKEN\", fromEnvironment = \"GATEWAY_TOKEN\")," } else { "" };
@@ -216,6 +220,7 @@ const config :Workerd.Config = (
   services = [
     (name = "gateway", worker = .gateway),
     (name = "objects", disk = (path = "{}", writable = true)),
+    (name = "internet", network = (allow = ["local"])),
   ],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "gateway")],
 );

@@ -1,8 +1,11 @@
-//! What runs in the fake's machines: Docker containers, or nothing at all.
+//! What runs in the fake's machines: Docker containers, or agent servers that are tasks of this process.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use agcluster_core::protocol::{AGENT_PORT, TOKEN_DIGEST_ENV};
 use anyhow::{Context, bail};
 use bollard::Docker;
 use bollard::container::LogOutput;
@@ -16,6 +19,8 @@ use bollard::query_parameters::{
 use futures::StreamExt;
 use serde_json::Value;
 
+use crate::platforms::agents::AgentTask;
+
 /// Marks the fake's containers; the value is the process that made them.
 const OWNER: &str = "agcluster.fake.fly_machines";
 
@@ -24,8 +29,35 @@ const OWNER: &str = "agcluster.fake.fly_machines";
 pub(super) enum Backing {
     /// A container each.
     Docker(Docker),
-    /// Nothing: for tests of the API alone.
-    Nothing,
+    /// A task each, by its name. In a machine without a token's digest nothing runs.
+    Tasks(Tasks),
+}
+
+/// Tasks by the names of their machines. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Tasks(Arc<Mutex<HashMap<String, AgentTask>>>);
+
+impl Tasks {
+    fn all(&self) -> MutexGuard<'_, HashMap<String, AgentTask>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn start(&self, name: &str, config: &Value) -> anyhow::Result<Option<SocketAddr>> {
+        let Some(digest) = config["env"][TOKEN_DIGEST_ENV].as_str() else { return Ok(None) };
+        let task = AgentTask::place().await?;
+        task.start(digest).await?;
+        let address = task.address();
+        self.all().insert(name.to_owned(), task);
+        Ok(Some(address))
+    }
+
+    async fn stop(&self, name: &str, grace: Duration) {
+        let task = self.all().remove(name);
+        if let Some(task) = task {
+            task.stop(grace).await;
+            task.end();
+        }
+    }
 }
 
 /// What a command left.
@@ -58,15 +90,23 @@ impl Backing {
     pub(super) async fn has_image(&self, image: &str) -> bool {
         match self {
             Self::Docker(docker) => docker.inspect_image(image).await.is_ok(),
-            Self::Nothing => true,
+            Self::Tasks(_) => true,
         }
     }
 
-    /// The address of a new machine on the private network. A container's is known once it runs.
+    /// The address of a new machine on the private network. A container's is known once it runs, a task has none.
     pub(super) fn private_ip(&self, number: u64) -> String {
         match self {
             Self::Docker(_) => String::new(),
-            Self::Nothing => format!("fdaa:0:1:a7b:1::{number:x}"),
+            Self::Tasks(_) => format!("fdaa:0:1:a7b:1::{number:x}"),
+        }
+    }
+
+    /// Where a port of what runs in a machine is reached: a task has one only.
+    pub(super) fn at(&self, address: SocketAddr, port: u16) -> SocketAddr {
+        match self {
+            Self::Docker(_) => SocketAddr::new(address.ip(), port),
+            Self::Tasks(_) => address,
         }
     }
 
@@ -76,8 +116,11 @@ impl Backing {
         name: &str,
         image: &str,
         config: &Value,
-    ) -> anyhow::Result<Option<IpAddr>> {
-        let Self::Docker(docker) = self else { return Ok(None) };
+    ) -> anyhow::Result<Option<SocketAddr>> {
+        let docker = match self {
+            Self::Docker(docker) => docker,
+            Self::Tasks(tasks) => return tasks.start(name, config).await,
+        };
         let env = config["env"].as_object().into_iter().flatten();
         let env = env.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
         let memory = config["guest"]["memory_mb"].as_i64().map(|memory| memory << 20);
@@ -101,7 +144,8 @@ impl Backing {
         let seen = docker.inspect_container(name, None::<InspectContainerOptions>).await?;
         let networks = seen.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         // None when it has ended already.
-        Ok(networks.into_values().find_map(|network| network.ip_address?.parse().ok()))
+        let ip = networks.into_values().find_map(|network| network.ip_address?.parse().ok());
+        Ok(ip.map(|ip| SocketAddr::new(ip, AGENT_PORT)))
     }
 
     /// Answers when what runs in a machine has ended by itself, with its exit code.
@@ -117,7 +161,14 @@ impl Backing {
 
     /// Asks what runs in a machine to end, then ends it. Its files go with it.
     pub(super) async fn stop(&self, name: &str, grace_seconds: i32) -> anyhow::Result<()> {
-        let Self::Docker(docker) = self else { return Ok(()) };
+        let docker = match self {
+            Self::Docker(docker) => docker,
+            Self::Tasks(tasks) => {
+                let grace = Duration::from_secs(grace_seconds.try_into().unwrap_or_default());
+                tasks.stop(name, grace).await;
+                return Ok(());
+            }
+        };
         let options = StopContainerOptionsBuilder::new().t(grace_seconds).build();
         docker.stop_container(name, Some(options)).await?;
         remove(docker, name).await
@@ -128,7 +179,11 @@ impl Backing {
         match (self, frozen) {
             (Self::Docker(docker), true) => docker.pause_container(name).await?,
             (Self::Docker(docker), false) => docker.unpause_container(name).await?,
-            (Self::Nothing, _) => {}
+            (Self::Tasks(tasks), frozen) => {
+                if let Some(task) = tasks.all().get(name) {
+                    task.freeze(frozen);
+                }
+            }
         }
         Ok(())
     }
@@ -137,13 +192,16 @@ impl Backing {
     pub(super) async fn remove(&self, name: &str) -> anyhow::Result<()> {
         match self {
             Self::Docker(docker) => remove(docker, name).await,
-            Self::Nothing => Ok(()),
+            Self::Tasks(tasks) => {
+                tasks.stop(name, Duration::ZERO).await;
+                Ok(())
+            }
         }
     }
 
     /// Runs a command.
     pub(super) async fn exec(&self, name: &str, command: Vec<String>) -> anyhow::Result<Output> {
-        let Self::Docker(docker) = self else { bail!("nothing runs in this machine") };
+        let Self::Docker(docker) = self else { bail!("no command can be run in this machine") };
         let config = CreateExecOptions {
             cmd: Some(command),
             user: Some("0:0".to_owned()),
@@ -176,7 +234,10 @@ impl Backing {
 
     /// The containers whose names begin like this.
     pub(super) async fn containers(&self, begin: &str) -> anyhow::Result<Vec<String>> {
-        let Self::Docker(docker) = self else { return Ok(Vec::new()) };
+        let docker = match self {
+            Self::Docker(docker) => docker,
+            Self::Tasks(tasks) => return Ok(tasks.all().keys().cloned().collect()),
+        };
         let filters = HashMap::from([("label".to_owned(), vec![OWNER.to_owned()])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let names = docker.list_containers(Some(options)).await?.into_iter().filter_map(|found| found.names);

@@ -1,11 +1,13 @@
 //! What a machine does when it is told to: states that pass, and what runs in it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::answer::{Answer, refuse};
+use super::backing::Backing;
 use super::world::{Lease, Machine, World};
 
 /// Regions that there are.
@@ -91,8 +93,8 @@ impl World {
             Ok(address) => {
                 if let Some(machine) = self.lock().machines.get_mut(id) {
                     machine.address = address;
-                    if let Some(std::net::IpAddr::V4(address)) = address {
-                        machine.private_ip = address.to_ipv6_mapped().to_string();
+                    if let (Backing::Docker(_), Some(SocketAddr::V4(address))) = (&self.backing, address) {
+                        machine.private_ip = address.ip().to_ipv6_mapped().to_string();
                     }
                     machine.unknown_to_proxy = 1;
                 }

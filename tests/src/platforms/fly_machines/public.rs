@@ -1,6 +1,6 @@
 //! The second listener: the platform's public hosts. The first part of a path stands for the host of an app.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,8 +20,7 @@ const IDLE_SECONDS: u64 = 60;
 
 /// Where a request goes.
 struct Route {
-    address: IpAddr,
-    port: u64,
+    address: SocketAddr,
     idle: Duration,
     /// The preferred machine, where another one was taken.
     unavailable: Option<String>,
@@ -42,7 +41,7 @@ pub(super) async fn pass_on(State(fake): State<Arc<Shared>>, request: Request) -
     if let Some(id) = route.unavailable.as_deref().and_then(|id| HeaderValue::from_str(id).ok()) {
         headers.insert(UNAVAILABLE, id);
     }
-    let url = format!("http://{}:{}/{rest}", route.address, route.port);
+    let url = format!("http://{}/{rest}", route.address);
     let upstream = fake.client.request(head.method, url).headers(headers);
     let upstream = upstream.body(reqwest::Body::wrap_stream(body.into_data_stream()));
     match upstream.send().await {
@@ -97,15 +96,16 @@ fn route(fake: &Shared, app: &str, headers: &HeaderMap) -> Result<Route, u16> {
         return Err(503);
     }
     let (port, idle) = service(&machine.config).ok_or(502_u16)?;
-    Ok(Route { address: machine.address.ok_or(502_u16)?, port, idle: Duration::from_secs(idle), unavailable })
+    let address = fake.world.backing.at(machine.address.ok_or(502_u16)?, port);
+    Ok(Route { address, idle: Duration::from_secs(idle), unavailable })
 }
 
 /// The port of a machine's service at 443, and how long it may be silent.
-fn service(config: &serde_json::Value) -> Option<(u64, u64)> {
+fn service(config: &serde_json::Value) -> Option<(u16, u64)> {
     config["services"].as_array()?.iter().find_map(|service| {
         let port = service["ports"].as_array()?.iter().find(|port| port["port"] == 443)?;
         Some((
-            service["internal_port"].as_u64()?,
+            service["internal_port"].as_u64()?.try_into().ok()?,
             port["http_options"]["idle_timeout"].as_u64().unwrap_or(IDLE_SECONDS),
         ))
     })

@@ -59,7 +59,7 @@ pub(super) struct Machine {
     pub(super) lease: Option<Lease>,
     pub(super) private_ip: String,
     /// Where what runs in it is.
-    pub(super) address: Option<std::net::IpAddr>,
+    pub(super) address: Option<std::net::SocketAddr>,
     /// How many more requests the public host answers as if it did not know the machine.
     pub(super) unknown_to_proxy: u32,
     /// When it was destroyed: for a while it can still be looked at.

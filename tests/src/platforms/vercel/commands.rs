@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bollard::container::LogOutput;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::machine::{CWD, Execution, Machine};
+use super::machine::{CWD, Execution, Machine, Output};
 use super::names::strings;
 use super::objects::{now, of_command};
 use super::reply::{Answer, Refusal, Reply};
@@ -161,8 +160,8 @@ async fn follow(command: Arc<Command>, machine: Machine, mut execution: Executio
     let collect = async {
         while let Some(Ok(piece)) = execution.output.next().await {
             let (stream, mut bytes) = match piece {
-                LogOutput::StdErr { message } => ("stderr", message),
-                other => ("stdout", other.into_bytes()),
+                Output::Stderr(bytes) => ("stderr", bytes),
+                Output::Stdout(bytes) => ("stdout", bytes),
             };
             if stream == "stdout" && command.state.borrow().pid.is_none() {
                 announced.extend_from_slice(&bytes);

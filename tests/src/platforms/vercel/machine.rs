@@ -1,204 +1,113 @@
-//! A session's container.
+//! A session's machine: a Docker container, or a task of this process.
 
-use std::collections::HashMap;
-use std::time::Duration;
+mod containers;
+mod tasks;
 
-use anyhow::{Context, bail};
-use bollard::Docker;
-use bollard::container::LogOutput;
-use bollard::exec::{CreateExecOptions, StartExecResults};
-use bollard::models::{ContainerConfig, ContainerCreateBody, HostConfig};
-use bollard::query_parameters::{
-    CommitContainerOptionsBuilder, ListContainersOptions, ListImagesOptions, RemoveContainerOptions,
-    RemoveImageOptions, UploadToContainerOptions,
-};
+use anyhow::bail;
 use bytes::Bytes;
-use futures::StreamExt;
 use futures::stream::BoxStream;
 
-use crate::ground::image;
+use containers::{Container, Containers};
+use tasks::Task;
 
 /// The folder of the sandbox's own user.
 pub(super) const CWD: &str = "/vercel/sandbox";
-/// Vercel's own user.
-const USER: &str = "1000:1000";
-const ROOT: &str = "0:0";
-/// All that is made here has this label; its value is the process that did.
-const LABEL: &str = "agcluster.fake.vercel";
-/// How long the engine may take to remove a container.
-const REMOVAL: Duration = Duration::from_secs(30);
 
-/// The engine behind a fake.
+/// What makes machines.
 #[derive(Debug, Clone)]
-pub(super) struct Engine {
-    docker: Docker,
-    /// Unique to this fake.
-    mark: String,
+pub(super) enum Engine {
+    Containers(Containers),
+    Tasks,
 }
 
-/// One container.
+/// One machine.
 #[derive(Debug, Clone)]
-pub(super) struct Machine {
-    docker: Docker,
-    pub(super) id: String,
-    pub(super) ip: String,
+pub(super) enum Machine {
+    Container(Container),
+    Task(Task),
 }
 
-/// What runs in a container.
+/// A command that runs in a machine.
 pub(super) struct Execution {
     pub(super) id: String,
-    pub(super) output: BoxStream<'static, Result<LogOutput, bollard::errors::Error>>,
+    pub(super) output: BoxStream<'static, anyhow::Result<Output>>,
+}
+
+/// A piece of what a command writes.
+#[derive(Debug)]
+pub(super) enum Output {
+    Stdout(Bytes),
+    Stderr(Bytes),
 }
 
 impl Engine {
-    /// Connects, and removes what processes that are gone have left.
-    pub(super) async fn connect() -> anyhow::Result<Self> {
-        let docker = Docker::connect_with_defaults()?.negotiate_version().await?;
-        let mark = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple());
-        let engine = Self { docker, mark };
-        engine
-            .sweep(|mark| {
-                let process = mark.split('-').next().unwrap_or_default();
-                !std::path::Path::new("/proc").join(process).exists()
-            })
-            .await?;
-        Ok(engine)
+    /// Docker, without what processes that are gone have left.
+    pub(super) async fn docker() -> anyhow::Result<Self> {
+        Ok(Self::Containers(Containers::connect().await?))
     }
 
     /// Removes everything of this fake.
     pub(super) async fn remove_all(&self) -> anyhow::Result<()> {
-        self.sweep(|mark| mark == self.mark).await
-    }
-
-    async fn sweep(&self, which: impl Fn(&str) -> bool) -> anyhow::Result<()> {
-        for (id, mark) in self.containers().await? {
-            if which(&mark) {
-                let removed = tokio::time::timeout(REMOVAL, self.remove(&id)).await;
-                removed.with_context(|| format!("the engine does not remove the container {id}"))??;
-            }
+        match self {
+            Self::Containers(containers) => containers.remove_all().await,
+            Self::Tasks => Ok(()),
         }
-        let mut left = self.images().await?;
-        left.retain(|(_, mark)| which(mark));
-        // One may be the parent of another.
-        for _ in 0..left.len() {
-            for (id, _) in &left {
-                let force = RemoveImageOptions { force: true, ..RemoveImageOptions::default() };
-                // What cannot be removed yet is removed in the next round.
-                let _ = self.docker.remove_image(id, Some(force), None).await;
-            }
-            left = self.images().await?;
-            left.retain(|(_, mark)| which(mark));
-            if left.is_empty() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn of_fakes() -> Option<HashMap<String, Vec<String>>> {
-        Some(HashMap::from([("label".to_owned(), vec![LABEL.to_owned()])]))
-    }
-
-    async fn containers(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let all = ListContainersOptions { all: true, filters: Self::of_fakes(), ..Default::default() };
-        let found = self.docker.list_containers(Some(all)).await?;
-        Ok(found.into_iter().filter_map(|seen| Some((seen.id?, seen.labels?.remove(LABEL)?))).collect())
-    }
-
-    async fn images(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let all = ListImagesOptions { all: true, filters: Self::of_fakes(), ..Default::default() };
-        let found = self.docker.list_images(Some(all)).await?;
-        Ok(found.into_iter().filter_map(|mut seen| Some((seen.id, seen.labels.remove(LABEL)?))).collect())
     }
 
     /// The containers of this fake.
     pub(super) async fn left(&self) -> anyhow::Result<Vec<String>> {
-        let all = self.containers().await?;
-        Ok(all.into_iter().filter(|(_, mark)| *mark == self.mark).map(|(id, _)| id).collect())
-    }
-
-    async fn remove(&self, id: &str) -> anyhow::Result<()> {
-        let force = RemoveContainerOptions { force: true, v: true, ..RemoveContainerOptions::default() };
-        match self.docker.remove_container(id, Some(force)).await {
-            Err(error) if status(&error) == Some(404) => Ok(()),
-            // Somebody else removes it at this moment.
-            Err(error) if status(&error) == Some(409) => Ok(()),
-            done => Ok(done?),
+        match self {
+            Self::Containers(containers) => containers.left().await,
+            Self::Tasks => Ok(Vec::new()),
         }
     }
 
-    /// The engine's image for an image of Vercel's registry; `None` when there is none.
+    /// What a machine is made of for an image of Vercel's registry; `None` when there is none.
     pub(super) async fn image_of(&self, name: &str) -> anyhow::Result<Option<String>> {
-        match name {
-            super::IMAGE => Ok(Some(image())),
-            // A system without an agent server.
-            "vercel/sandbox/universal:latest" => {
-                let seen = self.docker.inspect_image(&image()).await?;
-                let base = seen.config.and_then(|config| config.labels?.remove("agcluster.image.base"));
-                Ok(Some(base.context("the agent image does not say what it was built on")?))
-            }
-            _ => Ok(None),
+        match self {
+            Self::Containers(containers) => containers.image_of(name).await,
+            Self::Tasks => Ok((name == super::IMAGE).then(|| name.to_owned())),
         }
     }
 
-    /// A container that waits for commands.
+    /// A machine that waits for commands.
     pub(super) async fn boot(&self, image: &str, vcpus: u64) -> anyhow::Result<Machine> {
-        let body = ContainerCreateBody {
-            image: Some(image.to_owned()),
-            entrypoint: Some(vec!["/bin/sleep".to_owned()]),
-            cmd: Some(vec!["infinity".to_owned()]),
-            working_dir: Some(CWD.to_owned()),
-            labels: Some(HashMap::from([(LABEL.to_owned(), self.mark.clone())])),
-            host_config: Some(HostConfig {
-                init: Some(true),
-                memory: i64::try_from(vcpus * (2 << 30)).ok(),
-                extra_hosts: Some(vec!["host.docker.internal:host-gateway".to_owned()]),
-                ..HostConfig::default()
-            }),
-            ..ContainerCreateBody::default()
-        };
-        let id = self.docker.create_container(None, body).await?.id;
-        let up = async {
-            self.docker.start_container(&id, None).await?;
-            let seen = self.docker.inspect_container(&id, None).await?;
-            let networks = seen.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-            let ip =
-                networks.into_values().find_map(|network| network.ip_address.filter(|ip| !ip.is_empty()));
-            let machine =
-                Machine { docker: self.docker.clone(), id: id.clone(), ip: ip.context("no address")? };
-            let made = machine.run(true, &["chown", USER, "/vercel", CWD]).await?;
-            if made.0 != 0 {
-                bail!("the folder of the sandbox's user: {made:?}");
-            }
-            Ok(machine)
-        };
-        match up.await {
-            Ok(machine) => Ok(machine),
-            Err(error) => {
-                self.remove(&id).await?;
-                Err(error)
-            }
-        }
+        Ok(match self {
+            Self::Containers(containers) => Machine::Container(containers.boot(image, vcpus).await?),
+            Self::Tasks => Machine::Task(Task::boot().await?),
+        })
     }
 
     pub(super) async fn end(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.remove(&machine.id).await
+        match (self, machine) {
+            (Self::Containers(containers), Machine::Container(container)) => containers.end(container).await,
+            (_, Machine::Task(task)) => {
+                task.end();
+                Ok(())
+            }
+            (Self::Tasks, Machine::Container(_)) => bail!("a container among tasks"),
+        }
     }
 
-    /// An image of a container's files. What runs in it is killed before: a machine that is saved ends anyway, and an engine
-    /// that freezes a container while a command starts in it may never thaw it.
+    /// An image of a machine's files.
     pub(super) async fn save(&self, machine: &Machine) -> anyhow::Result<String> {
-        match self.docker.kill_container(&machine.id, None).await {
-            // It stands still already.
-            Err(error) if status(&error) == Some(409) => {}
-            done => done?,
+        match (self, machine) {
+            (Self::Containers(containers), Machine::Container(container)) => containers.save(container).await,
+            // There are none.
+            _ => Ok(super::IMAGE.to_owned()),
         }
-        let options = CommitContainerOptionsBuilder::new().container(&machine.id).pause(false).build();
-        Ok(self.docker.commit_container(options, ContainerConfig::default()).await?.id)
     }
 }
 
 impl Machine {
+    /// Where a port of it is reached.
+    pub(super) fn at(&self, port: u64) -> String {
+        match self {
+            Self::Container(container) => format!("{}:{port}", container.ip),
+            Self::Task(task) => task.address(),
+        }
+    }
+
     /// Starts a command as Vercel's user, or as root.
     pub(super) async fn start(
         &self,
@@ -207,50 +116,33 @@ impl Machine {
         env: Vec<String>,
         command: Vec<String>,
     ) -> anyhow::Result<Execution> {
-        let config = CreateExecOptions {
-            cmd: Some(command),
-            env: Some(env),
-            user: Some(if sudo { ROOT } else { USER }.to_owned()),
-            working_dir: Some(cwd.to_owned()),
-            attach_stdout: Some(true),
-            attach_stderr: Some(true),
-            ..CreateExecOptions::default()
-        };
-        let exec = self.docker.create_exec(&self.id, config).await?.id;
-        match self.docker.start_exec(&exec, None).await? {
-            StartExecResults::Attached { output, .. } => Ok(Execution { id: exec, output }),
-            StartExecResults::Detached => bail!("the engine gave no output"),
+        match self {
+            Self::Container(container) => container.start(sudo, cwd, env, command).await,
+            Self::Task(task) => task.start(&env).await,
         }
     }
 
-    /// The exit code of a command whose output has ended; `None` when its container is gone.
+    /// The exit code of a command whose output has ended; `None` when its machine is gone.
     pub(super) async fn exit_code(&self, execution: &str) -> Option<i64> {
-        self.docker.inspect_exec(execution).await.ok()?.exit_code
+        match self {
+            Self::Container(container) => container.exit_code(execution).await,
+            Self::Task(task) => task.exit_code(),
+        }
     }
 
     /// Runs a command to its end: exit code and output.
     pub(super) async fn run(&self, sudo: bool, command: &[&str]) -> anyhow::Result<(i64, Vec<u8>)> {
-        let command = command.iter().map(|word| (*word).to_owned()).collect();
-        let mut execution = self.start(sudo, "/", Vec::new(), command).await?;
-        let mut output = Vec::new();
-        while let Some(piece) = execution.output.next().await {
-            if let LogOutput::StdOut { message } = piece? {
-                output.extend_from_slice(&message);
-            }
+        match self {
+            Self::Container(container) => container.run(sudo, command).await,
+            Self::Task(task) => task.run(command).await,
         }
-        Ok((self.exit_code(&execution.id).await.context("the container is gone")?, output))
     }
 
-    /// Puts a tar archive into the container, as root.
+    /// Puts a tar archive into the machine, as root.
     pub(super) async fn upload(&self, folder: &str, tar: Bytes) -> anyhow::Result<()> {
-        let options = UploadToContainerOptions { path: folder.to_owned(), ..Default::default() };
-        Ok(self.docker.upload_to_container(&self.id, Some(options), bollard::body_full(tar)).await?)
-    }
-}
-
-fn status(error: &bollard::errors::Error) -> Option<u16> {
-    match error {
-        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
-        _ => None,
+        match self {
+            Self::Container(container) => container.upload(folder, tar).await,
+            Self::Task(_) => bail!("a task has no files"),
+        }
     }
 }

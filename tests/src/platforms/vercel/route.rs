@@ -17,16 +17,15 @@ pub(super) struct Route {
 /// What Vercel's edge answers while nothing listens.
 const NOBODY: &[u8] = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Forwards connections until the session is over. A change of `cut` breaks those that are open.
+/// Forwards connections to where the port is until the session is over. A change of `cut` breaks those that are open.
 pub(super) async fn open(
-    ip: &str,
     port: u64,
+    target: String,
     over: CancellationToken,
     cut: watch::Receiver<u64>,
 ) -> anyhow::Result<Route> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let target = format!("{ip}:{port}");
     tokio::spawn(async move {
         loop {
             let accepted = tokio::select! {

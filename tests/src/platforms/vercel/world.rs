@@ -169,7 +169,7 @@ impl Session {
 impl World {
     pub(super) async fn new(options: Options) -> anyhow::Result<Arc<Self>> {
         Ok(Arc::new(Self {
-            engine: Engine::connect().await?,
+            engine: if options.docker { Engine::docker().await? } else { Engine::Tasks },
             schemas: Schemas::read()?,
             options,
             inner: Mutex::default(),
@@ -265,7 +265,7 @@ impl World {
             let mut routes = Vec::new();
             for port in &session.new.ports {
                 let over = session.over.clone();
-                routes.push(route::open(&machine.ip, *port, over, self.cut.subscribe()).await?);
+                routes.push(route::open(*port, machine.at(*port), over, self.cut.subscribe()).await?);
             }
             let _ = session.routes.set(routes);
             anyhow::Ok(machine)
