@@ -71,7 +71,8 @@ async fn on_a_bad_day(
     run: &str,
     wanted: impl Fn(&str) -> bool,
 ) -> (Report, Ledger) {
-    let ledger = Ledger::of(Arc::clone(&platform));
+    // It looks at the platform whatever the day.
+    let ledger = Ledger::of(Stack::of(Arc::clone(&platform)).with(Retry::default()).build());
     let successor = bad_day(Arc::clone(&platform), !seed, &ledger);
     let context = Context::new(bad_day(platform, seed, &ledger), run).with_successor(successor);
     (run_cases(&context, wanted).await, ledger)

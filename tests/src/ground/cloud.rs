@@ -32,8 +32,8 @@ impl Cloud {
     pub(super) async fn start_with_tasks(provider: Provider) -> anyhow::Result<Option<Self>> {
         Ok(match provider {
             Provider::FlyMachines => {
-                // Nobody waits for turns that are counted by the hundred a second.
-                let options = fly_machines::Options { docker: false, clock: 1000 };
+                // So fast that nobody has to wait for a turn.
+                let options = fly_machines::Options { docker: false, clock: 10_000 };
                 Some(Self::FlyMachines(Box::pin(FlyMachinesPlatform::start_with(options)).await?))
             }
             Provider::Vercel => {

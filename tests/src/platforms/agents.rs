@@ -9,9 +9,13 @@ use std::time::Duration;
 use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use agcluster_core::provider::{Address, ContainerId, ContainerProvider, ContainerSpec, Labels, StopOptions};
 use agcluster_providers::memory::MemoryProvider;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+/// How long an agent server may take to end that is told to.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A machine's port, and the agent server behind it once it was started. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -66,13 +70,15 @@ impl AgentTask {
         let mut spec = ContainerSpec::new(labels());
         spec.env.insert(TOKEN_DIGEST_ENV.to_owned(), digest.to_owned());
         self.shared.memory.create(spec).await?;
+        self.freeze(false);
         Ok(())
     }
 
-    /// Ends the agent server in order, within `grace`. The port stays.
-    pub(super) async fn stop(&self, grace: Duration) {
+    /// Breaks all connections and ends the agent server. The port stays.
+    pub(super) async fn stop(&self) {
+        self.freeze(true);
         // There may be none, which is as good.
-        let _ = self.shared.memory.stop(&id(), StopOptions { grace }).await;
+        let _ = self.shared.memory.stop(&id(), StopOptions { grace: GRACE }).await;
     }
 
     /// Breaks all connections and takes none, or takes them again.
@@ -111,8 +117,21 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn forward(mut client: TcpStream, memory: &MemoryProvider) {
     let Ok(endpoint) = memory.endpoint(&id()).await else { return };
     let Address::Dial(dial) = endpoint.address else { return };
-    let Ok(mut server) = dial.dial().await else { return };
+    let Ok(server) = dial.dial().await else { return };
     let _ = client.set_nodelay(true);
-    // Either side may break off: that is the other's to notice.
-    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+    let (mut from_client, mut to_client) = client.split();
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    let there = async {
+        // What an agent server does not want to read is read all the same: unread, it would cost the client the answer.
+        match tokio::io::copy(&mut from_client, &mut to_server).await {
+            Ok(_) => drop(to_server.shutdown().await),
+            Err(_) => drop(tokio::io::copy(&mut from_client, &mut tokio::io::sink()).await),
+        }
+    };
+    let back = async {
+        // Either side may break off: that is the other's to notice.
+        let _ = tokio::io::copy(&mut from_server, &mut to_client).await;
+        let _ = to_client.shutdown().await;
+    };
+    tokio::join!(there, back);
 }

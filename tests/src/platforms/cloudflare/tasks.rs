@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use axum::extract::{Path, State};
@@ -14,9 +13,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::platforms::agents::AgentTask;
-
-/// How long an agent server may take to end that is told to.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Tasks by the names of their objects.
 type Running = Arc<Mutex<HashMap<String, AgentTask>>>;
@@ -80,7 +76,7 @@ async fn start(
 async fn end(State(running): State<Running>, Path(name): Path<String>) {
     let task = running.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
     if let Some(task) = task {
-        task.stop(GRACE).await;
+        task.stop().await;
         task.end();
     }
 }

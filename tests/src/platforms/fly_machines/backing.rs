@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use agcluster_core::protocol::{AGENT_PORT, TOKEN_DIGEST_ENV};
 use anyhow::{Context, bail};
@@ -51,10 +50,10 @@ impl Tasks {
         Ok(Some(address))
     }
 
-    async fn stop(&self, name: &str, grace: Duration) {
+    async fn stop(&self, name: &str) {
         let task = self.all().remove(name);
         if let Some(task) = task {
-            task.stop(grace).await;
+            task.stop().await;
             task.end();
         }
     }
@@ -90,7 +89,7 @@ impl Backing {
     pub(super) async fn has_image(&self, image: &str) -> bool {
         match self {
             Self::Docker(docker) => docker.inspect_image(image).await.is_ok(),
-            Self::Tasks(_) => true,
+            Self::Tasks(_) => image == crate::ground::image(),
         }
     }
 
@@ -164,8 +163,7 @@ impl Backing {
         let docker = match self {
             Self::Docker(docker) => docker,
             Self::Tasks(tasks) => {
-                let grace = Duration::from_secs(grace_seconds.try_into().unwrap_or_default());
-                tasks.stop(name, grace).await;
+                tasks.stop(name).await;
                 return Ok(());
             }
         };
@@ -193,7 +191,7 @@ impl Backing {
         match self {
             Self::Docker(docker) => remove(docker, name).await,
             Self::Tasks(tasks) => {
-                tasks.stop(name, Duration::ZERO).await;
+                tasks.stop(name).await;
                 Ok(())
             }
         }

@@ -1,7 +1,5 @@
 //! Machines that are tasks of this process: the only command in one is the agent server, and no file is in it.
 
-use std::time::Duration;
-
 use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use anyhow::{Context, bail, ensure};
 use futures::StreamExt;
@@ -13,8 +11,6 @@ use crate::platforms::agents::AgentTask;
 
 /// The process id of the agent server, as its command announces it.
 const PID: &str = "7";
-/// How long an agent server may take to end that is told to.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// One machine.
 #[derive(Debug, Clone)]
@@ -58,7 +54,7 @@ impl Task {
         if self.ended.is_cancelled() {
             bail!("the agent server has ended already");
         }
-        self.agent.stop(GRACE).await;
+        self.agent.stop().await;
         self.ended.cancel();
         Ok((0, Vec::new()))
     }
