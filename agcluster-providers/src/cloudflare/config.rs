@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use agcluster_core::protocol::Secret;
-use agcluster_core::provider::Result;
+use agcluster_core::provider::{Result, invalid_field as invalid};
 use serde::Deserialize;
 use url::{Host, Url};
 
 use super::PLATFORM;
-use crate::config::invalid;
 
 /// Environment variables and the configuration fields they fill.
 pub const ENV: &[(&str, &str)] = &[

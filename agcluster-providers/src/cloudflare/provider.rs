@@ -44,8 +44,9 @@ impl CloudflareProvider {
     /// [`ErrorKind::Invalid`] with the field for a configuration that cannot work.
     pub fn new(config: CloudflareConfig) -> Result<Self> {
         config.validate()?;
-        let api = Api::new(&config.credentials()?, config.timeouts)
-            .map_err(|reason| crate::config::invalid(PLATFORM, "the configuration", &reason))?;
+        let api = Api::new(&config.credentials()?, config.timeouts).map_err(|reason| {
+            agcluster_core::provider::invalid_field(PLATFORM, "the configuration", &reason)
+        })?;
         Ok(Self { config: Arc::new(config), api: Arc::new(api), selectable: Arc::default() })
     }
 

@@ -4,13 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use agcluster_core::provider::Result;
+use agcluster_core::provider::{Result, invalid_field as invalid};
 use serde::{Deserialize, Serialize};
 
 use super::PLATFORM;
 use super::host::Host;
 use crate::Size;
-use crate::config::invalid;
 
 /// How to reach a Docker engine and how its containers are made. Every field has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -212,7 +211,7 @@ mod tests {
     use super::*;
 
     fn refused(config: serde_json::Value) -> String {
-        let error = crate::config::read::<DockerConfig>(PLATFORM, config)
+        let error = agcluster_core::provider::read_config::<DockerConfig>(PLATFORM, config)
             .and_then(|config| config.validate())
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -238,7 +237,7 @@ mod tests {
     #[test]
     fn a_part_can_be_set_alone() {
         let config: DockerConfig =
-            crate::config::read(PLATFORM, json!({"limits": {"memory": "512m"}})).unwrap();
+            agcluster_core::provider::read_config(PLATFORM, json!({"limits": {"memory": "512m"}})).unwrap();
         assert_eq!(
             config.limits,
             DefaultLimits { memory: Size::mib(512), cpu_millis: 2000, pids: 512, storage: None }

@@ -5,14 +5,13 @@ mod regions;
 use std::time::Duration;
 
 use agcluster_core::protocol::Secret;
-use agcluster_core::provider::{Resources, Result};
+use agcluster_core::provider::{Resources, Result, invalid_field as invalid};
 use serde::Deserialize;
 use url::Url;
 
 use super::guest::Guest;
 use super::{PLATFORM, token};
 use crate::Size;
-use crate::config::invalid;
 
 pub use regions::Regions;
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use agcluster_core::provider::{
     Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, DestroyOptions, Endpoint, Error,
     ErrorKind, Exec, ExecOptions, ExecOutput, Isolation, Limits, ListFilter, Pause, Probe, ProviderInfo,
-    Result, Start, StopOptions,
+    Result, Start, StopOptions, invalid_field as invalid,
 };
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -21,7 +21,6 @@ use super::fresh::Fresh;
 use super::guest::SUSPENDABLE_MB;
 use super::wait::{self, Reached};
 use super::{PLATFORM, token, view};
-use crate::config::invalid;
 
 mod lists;
 

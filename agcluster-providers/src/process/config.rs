@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use agcluster_core::provider::Result;
+use agcluster_core::provider::{Result, invalid_field as invalid};
 use rustix::process::{geteuid, getuid};
 use serde::{Deserialize, Serialize};
 
 use super::PLATFORM;
 use crate::Size;
-use crate::config::invalid;
 
 /// Where things are and whose they are. Every field has a default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,7 +112,7 @@ mod tests {
     use super::*;
 
     fn refused(config: serde_json::Value) -> String {
-        let error = crate::config::read::<ProcessConfig>(PLATFORM, config)
+        let error = agcluster_core::provider::read_config::<ProcessConfig>(PLATFORM, config)
             .and_then(|config| config.validate())
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);

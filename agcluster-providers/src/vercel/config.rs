@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use agcluster_core::protocol::Secret;
-use agcluster_core::provider::Result;
+use agcluster_core::provider::{Result, invalid_field as invalid};
 use serde::Deserialize;
 use url::Url;
 
 use super::PLATFORM;
-use crate::config::invalid;
 
 /// Environment variables and the configuration fields they fill.
 pub const ENV: &[(&str, &str)] = &[
@@ -253,7 +252,7 @@ mod tests {
     use super::*;
 
     fn refused(config: Value) -> String {
-        let error = crate::config::read::<VercelConfig>(PLATFORM, config)
+        let error = agcluster_core::provider::read_config::<VercelConfig>(PLATFORM, config)
             .and_then(|config| config.validate())
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -262,7 +261,8 @@ mod tests {
 
     #[test]
     fn an_image_is_all_that_is_needed() {
-        let config: VercelConfig = crate::config::read(PLATFORM, json!({"image": "agent:v1"})).unwrap();
+        let config: VercelConfig =
+            agcluster_core::provider::read_config(PLATFORM, json!({"image": "agent:v1"})).unwrap();
         config.validate().unwrap();
         assert_eq!(config.api_url.as_str(), "https://vercel.com/api");
     }
@@ -292,9 +292,11 @@ mod tests {
 
     #[test]
     fn longer_lives_take_a_larger_plan() {
-        let config: VercelConfig =
-            crate::config::read(PLATFORM, json!({"image": "a", "plan": "pro", "timeout_seconds": 86400}))
-                .unwrap();
+        let config: VercelConfig = agcluster_core::provider::read_config(
+            PLATFORM,
+            json!({"image": "a", "plan": "pro", "timeout_seconds": 86400}),
+        )
+        .unwrap();
         config.validate().unwrap();
     }
 
@@ -302,7 +304,7 @@ mod tests {
     fn secrets_are_not_printed() {
         let config =
             json!({"token": "tok_hidden", "oidc_token": "oidc_hidden", "headers": {"x-a": "by_hidden"}});
-        let config: VercelConfig = crate::config::read(PLATFORM, config).unwrap();
+        let config: VercelConfig = agcluster_core::provider::read_config(PLATFORM, config).unwrap();
         assert!(!format!("{config:?}").contains("hidden"), "{config:?}");
     }
 }

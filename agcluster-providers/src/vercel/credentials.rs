@@ -1,14 +1,13 @@
 //! A token, and the team and project it is for.
 
 use agcluster_core::protocol::Secret;
-use agcluster_core::provider::Result;
+use agcluster_core::provider::{Result, invalid_field as invalid};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use super::PLATFORM;
 use super::config::VercelConfig;
-use crate::config::invalid;
 
 /// What every request carries.
 #[derive(Debug, Clone)]

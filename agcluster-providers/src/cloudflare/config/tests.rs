@@ -15,7 +15,7 @@ fn with(change: Value) -> Value {
 }
 
 fn read(config: Value) -> Result<CloudflareConfig> {
-    let config = crate::config::read::<CloudflareConfig>(PLATFORM, config)?;
+    let config = agcluster_core::provider::read_config::<CloudflareConfig>(PLATFORM, config)?;
     config.validate().map(|()| config)
 }
 

@@ -10,7 +10,7 @@ fn read(changes: Value) -> Result<FlyMachinesConfig> {
     for (name, value) in changes.as_object().unwrap() {
         config[name] = value.clone();
     }
-    let config: FlyMachinesConfig = crate::config::read(PLATFORM, config)?;
+    let config: FlyMachinesConfig = agcluster_core::provider::read_config(PLATFORM, config)?;
     config.validate().map(|()| config)
 }
 
