@@ -62,3 +62,39 @@ impl Dial for Line {
         Ok(Box::new(client))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_carries_until_it_is_cut_and_a_new_one_carries_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("echo.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.into_split();
+                    let _ = tokio::io::copy(&mut read, &mut write).await;
+                });
+            }
+        });
+        let cuts = Cuts::default();
+        let Address::Dial(line) = cuts.endpoint(Endpoint::new(Address::Unix(path))).address else {
+            panic!("a line is dialled");
+        };
+        for _ in 0..2 {
+            let mut open = line.dial().await.unwrap();
+            open.write_all(b"over").await.unwrap();
+            let mut echo = [0; 4];
+            open.read_exact(&mut echo).await.unwrap();
+            assert_eq!(&echo, b"over");
+            cuts.cut();
+            assert_eq!(open.read(&mut echo).await.unwrap(), 0, "it goes on");
+        }
+    }
+}
