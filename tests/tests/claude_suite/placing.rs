@@ -21,6 +21,12 @@ pub(crate) async fn a_session_runs_where_it_was_asked_for_and_leaves_nothing_the
     );
     ensure!(said(&frames) == "Done there.", "{frames:#?}");
     ensure!(session.get().await?.body["provider"] == provider.name());
+    // Its next container is made there too.
+    ensure!(session.post("restart", json!({})).await?.status.is_success());
+    let frames = turn(&session, "@@bash echo again\n@@text Done again.").await?;
+    ensure!(outputs(&frames).contains("again") && said(&frames) == "Done again.", "{frames:#?}");
+    let listed = system.api(KEY).get("/api/agents/sessions").await?.body;
+    ensure!(listed["sessions"][0]["provider"] == provider.name(), "{listed}");
     ensure!(!system.left_behind().await?.is_empty(), "the platform does not show the session");
     ensure!(session.delete().await?.status.is_success());
     let left = system.left_behind().await?;
