@@ -128,7 +128,9 @@ impl CloudflarePlatform {
         let listed = self.provider()?.list(ListFilter::default()).await?;
         let mut left: Vec<String> = listed.into_iter().map(|container| container.id.0).collect();
         left.extend(containers::running(self.gateway.prefix()).await?);
-        left.extend(self.tasks.iter().flat_map(Tasks::left));
+        if let Some(tasks) = &self.tasks {
+            left.extend(tasks.left().await);
+        }
         Ok(left)
     }
 

@@ -75,10 +75,11 @@ class Runtime {
   }
 }
 
-// An agent server outside, which the test's process starts and ends.
+// An agent server outside, which the test's process starts and ends. A call to it goes down with the request that it is made for, so each
+// is made again by who needs it next: both are the same a second time.
 class Task {
-  constructor(name, tasks) {
-    this.url = `${tasks}/${name}`;
+  constructor(tasks) {
+    this.tasks = tasks;
     this.running = false;
   }
 
@@ -86,8 +87,7 @@ class Task {
     if (this.running) throw new Error("start() cannot be called on a container that is already running.");
     this.running = true;
     this.end = Promise.withResolvers();
-    this.ending = null;
-    this.base = this.#call("start", env);
+    Object.assign(this, { name: crypto.randomUUID(), env, base: null });
   }
 
   monitor() {
@@ -96,27 +96,24 @@ class Task {
 
   signal() {
     if (!this.running) throw new Error("container is not running");
-    this.#stop();
+    this.#stop().catch(() => {});
   }
 
   async destroy() {
     if (this.running) await this.#stop();
   }
 
-  #stop() {
-    this.ending ??= this.base
-      .then(() => this.#call("end", {}))
-      .finally(() => {
-        this.running = false;
-        this.end.resolve();
-      });
-    return this.ending;
+  async #stop() {
+    const { name, end } = this;
+    await this.#call("end", {});
+    if (this.name === name) this.running = false;
+    end.resolve();
   }
 
   async #call(verb, body) {
     const headers = { "content-type": "application/json" };
-    const response = await fetch(`${this.url}/${verb}`, { method: "POST", headers, body: JSON.stringify(body) });
-    if (!response.ok) throw new Error(`${verb} is answered with ${response.status}: ${await response.text()}`);
+    const response = await fetch(`${this.tasks}/${this.name}/${verb}`, { method: "POST", headers, body: JSON.stringify(body) });
+    if (!response.ok) throw new Error(`container is not running: ${verb} is answered with ${response.status}`);
     return response.text();
   }
 
@@ -126,7 +123,8 @@ class Task {
         if (!this.running) throw new Error("the container is not running, consider calling start()");
         const request = new Request(input, init);
         const { pathname, search } = new URL(request.url);
-        return fetch(new Request(`${await this.base}${pathname}${search}`, request));
+        this.base ??= await this.#call("start", this.env);
+        return fetch(new Request(`${this.base}${pathname}${search}`, request));
       },
     };
   }
@@ -138,7 +136,7 @@ export class AgentContainer extends Real {
   get container() {
     const object = this.ctx.id.toString();
     const { KIND, TASKS } = this.env ?? {};
-    if (!runtimes.has(object)) runtimes.set(object, TASKS ? new Task(object, TASKS) : new Runtime(KIND));
+    if (!runtimes.has(object)) runtimes.set(object, TASKS ? new Task(TASKS) : new Runtime(KIND));
     return runtimes.get(object);
   }
 
