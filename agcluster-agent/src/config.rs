@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use agcluster_protocol::resources::Measured;
+
 use crate::TokenDigest;
 
 /// The longest wait between two starts of a program.
@@ -25,6 +27,9 @@ pub struct ServerConfig {
     /// Whether the server is a process of its own, which may adopt and end whatever its agent program leaves behind.
     /// Only the binary says so; an application that holds the server in its own process must not. Default `false`.
     pub own_process: bool,
+    /// What is measured when somebody asks what the container uses. Default nothing: an application that holds the server in its
+    /// own process is not what is meant.
+    pub measured: Measured,
     /// Where the agent programs are.
     pub programs: Programs,
     /// How much is kept for replay.
@@ -53,6 +58,7 @@ impl ServerConfig {
             agent_user: None,
             homes: None,
             own_process: false,
+            measured: Measured::Nothing,
             programs: Programs::default(),
             replay: ReplayLimits::default(),
             heartbeat: Duration::from_secs(15),

@@ -6,6 +6,8 @@
 mod claude;
 mod scripted;
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use agcluster_protocol::{
@@ -84,6 +86,16 @@ pub(crate) struct Ready {
     pub(crate) conversation: Option<String>,
     pub(crate) driver: Box<dyn Driver>,
     pub(crate) vitals: Arc<Vitals>,
+    pub(crate) surroundings: Surroundings,
+}
+
+/// What the agent program finds around it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Surroundings {
+    /// Its home, if it has one.
+    pub(crate) home: Option<PathBuf>,
+    /// The names of its environment's variables.
+    pub(crate) variables: BTreeSet<String>,
 }
 
 /// Why a driver did not do as it was told.

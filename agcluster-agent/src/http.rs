@@ -23,6 +23,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let guarded = Router::new()
         .route(paths::CONFIGURE, post(routes::configure))
         .route(paths::LIVENESS, get(routes::liveness))
+        .route(paths::RESOURCES, get(routes::resources))
+        .route(paths::ENVIRONMENT, get(routes::environment))
         .route(paths::ACK, post(routes::ack))
         .route(paths::STEER, post(routes::steer))
         .route(paths::RESTART_PROGRAM, post(routes::restart_program))

@@ -27,6 +27,7 @@ mod log;
 mod model_proxy;
 mod program;
 mod recorder;
+mod resources;
 mod server;
 mod session;
 mod token;

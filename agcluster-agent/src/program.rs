@@ -3,6 +3,7 @@
 mod exit;
 mod heard;
 mod lines;
+mod proc_fs;
 mod stderr;
 mod tree;
 
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 
 pub(crate) use exit::Exit;
 pub(crate) use lines::{Line, Lines};
+pub(crate) use proc_fs::own_tree;
 pub(crate) use stderr::Tail;
 pub(crate) use tree::ProcessTree;
 

@@ -3,17 +3,19 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use agcluster_protocol::resources::{EnvironmentNames, ResourceUse};
 use agcluster_protocol::{
     Ack, Configure, Configured, Health, Liveness, PROTOCOL_VERSION, Phase, Problem, RestartProgram, codes,
 };
 use axum::Router;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::log::{CursorError, EventLog, Follower, TurnMark};
 use crate::program::ProcessTree;
 use crate::recorder::Recorder;
+use crate::resources::Meter;
 use crate::session::{Session, check_generation, problem};
 use crate::workspace::Host;
 use crate::{ServerConfig, driver, http};
@@ -39,8 +41,9 @@ pub(crate) struct Shared {
     starts: TaskTracker,
     /// Made with the first configuration, since it takes a runtime.
     tree: OnceLock<Arc<ProcessTree>>,
+    meter: Meter,
     /// Made when it is first needed.
-    workspace: OnceCell<Host>,
+    workspace: OnceLock<Host>,
 }
 
 #[derive(Default)]
@@ -61,6 +64,7 @@ impl AgentServer {
     pub fn new(config: ServerConfig) -> Self {
         let shared = Shared {
             log: Arc::new(EventLog::new(config.replay.clone())),
+            meter: Meter::new(config.measured, config.workspace.clone()),
             config: Arc::new(config),
             instance: uuid::Uuid::new_v4().to_string(),
             state: Mutex::default(),
@@ -68,7 +72,7 @@ impl AgentServer {
             ended: CancellationToken::new(),
             starts: TaskTracker::new(),
             tree: OnceLock::new(),
-            workspace: OnceCell::new(),
+            workspace: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -79,7 +83,7 @@ impl AgentServer {
     }
 
     /// Ends the running turn as failed with `session_stopped`, then the agent program (killing it when it takes longer than
-    /// [`ServerConfig::stop_timeout`]), then all event streams once they have given what is there. Calling it again does
+    /// [`ServerConfig::stop_timeout`]), then terminals and commands, then all event streams once they have given what is there. Calling it again does
     /// nothing more. Configurations and queries that come later are refused.
     pub async fn shutdown(&self) {
         let shared = &self.shared;
@@ -90,6 +94,9 @@ impl AgentServer {
         let session = shared.state().session.clone();
         if let Some(session) = session {
             session.stop().await;
+        }
+        if let Some(workspace) = shared.workspace.get() {
+            workspace.end().await;
         }
         shared.ended.cancel();
     }
@@ -218,10 +225,32 @@ impl Shared {
         session.ok_or_else(not_configured)
     }
 
+    /// What the container uses now.
+    pub(crate) async fn resources(&self) -> Result<ResourceUse, Problem> {
+        let measured = self.meter.measure().await;
+        measured.map_err(|error| problem(codes::INTERNAL, format!("nothing can be measured: {error}")))
+    }
+
+    /// Which of these variables the agent program has.
+    pub(crate) fn environment<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+    ) -> Result<EnvironmentNames, Problem> {
+        let session = self.session()?;
+        let variables = &session.surroundings().variables;
+        Ok(EnvironmentNames {
+            present: names.map(|name| (name.to_owned(), variables.contains(name))).collect(),
+        })
+    }
+
     /// What does the work beneath the workspace. It is there once the session is.
-    pub(crate) async fn workspace(&self) -> Result<&Host, Problem> {
-        self.session()?;
-        self.workspace.get_or_try_init(|| Host::start(&self.config, self.tree())).await
+    pub(crate) fn workspace(&self) -> Result<&Host, Problem> {
+        let session = self.session()?;
+        if self.closing.is_cancelled() {
+            return Err(closing());
+        }
+        let home = || session.surroundings().home.clone();
+        Ok(self.workspace.get_or_init(|| Host::new(&self.config, home(), self.tree())))
     }
 
     fn tree(&self) -> &Arc<ProcessTree> {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::driver::{Driver, DriverError, ORDERS, Order, Orders, Ready};
+use crate::driver::{Driver, DriverError, ORDERS, Order, Orders, Ready, Surroundings};
 use crate::recorder::{Begun, NotBegun, Recorder};
 use crate::vitals::Vitals;
 
@@ -24,18 +24,19 @@ pub(crate) struct Session {
     stop: CancellationToken,
     watch: TaskTracker,
     vitals: Arc<Vitals>,
+    surroundings: Surroundings,
 }
 
 impl Session {
     /// Lets a driver run, whose agent is ready.
     pub(crate) fn new(generation: u32, recorder: Recorder, ready: Ready) -> Self {
-        let Ready { driver, vitals, .. } = ready;
+        let Ready { driver, vitals, surroundings, .. } = ready;
         let (orders, taken) = mpsc::channel(ORDERS);
         let stop = CancellationToken::new();
         let watch = TaskTracker::new();
         watch.spawn(watch_over(driver, Orders::new(taken, stop.clone()), recorder.clone()));
         watch.close();
-        Self { generation, recorder, orders, stop, watch, vitals }
+        Self { generation, recorder, orders, stop, watch, vitals, surroundings }
     }
 
     pub(crate) fn recorder(&self) -> &Recorder {
@@ -44,6 +45,10 @@ impl Session {
 
     pub(crate) fn vitals(&self) -> &Vitals {
         &self.vitals
+    }
+
+    pub(crate) fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
     }
 
     /// Begins the turn of a query and hands its prompt over.

@@ -12,6 +12,7 @@ mod jobs;
 mod launch;
 mod lifecycle;
 mod lifetime;
+mod looking;
 pub mod messages;
 mod owner;
 mod placement;

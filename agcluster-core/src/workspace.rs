@@ -3,7 +3,12 @@
 //! All of it happens in the container, as the agent's user and beneath `/workspace`; nothing of it is ever on this
 //! machine's disk. What comes back is a container's word and may be hostile: sizes are bounded, nothing is interpreted.
 
+mod exec;
+mod frames;
 pub mod git;
+mod terminals;
+mod text;
+mod tickets;
 
 use std::sync::Arc;
 
@@ -11,6 +16,11 @@ use serde::de::DeserializeOwned;
 
 use crate::agent::{AgentError, Exchange, Exchanged, read_json};
 use crate::session::{Result, Session};
+
+pub use exec::{ExecOutcome, Execution};
+pub use terminals::TerminalView;
+pub use text::TextPieces;
+pub use tickets::{Ticket, TicketError, TicketPlace, Tickets};
 
 /// The workspace of a session. Every use of it counts as activity of the session.
 #[derive(Debug, Clone)]

@@ -15,6 +15,8 @@
 //! | `POST /interrupt` | – | [`Interrupted`] |
 //! | `POST /answer` | [`Answer`] | 204 |
 //! | `POST /settings` | [`Settings`] | 204 |
+//! | `GET /resources` | – | [`resources::ResourceUse`] |
+//! | `GET /environment?names=A,B` | – | [`resources::EnvironmentNames`] |
 //! | `POST /restart-program` | [`RestartProgram`] | [`Configured`] |
 //! | `/workspace/…` | see [`workspace`] | |
 //!
@@ -32,6 +34,7 @@ mod liveness;
 mod options;
 mod problem;
 mod query;
+pub mod resources;
 mod secret;
 mod steer;
 mod transcript;
@@ -72,6 +75,10 @@ pub mod paths {
     pub const HEALTH: &str = "/health";
     /// What runs, and since when it has been silent.
     pub const LIVENESS: &str = "/liveness";
+    /// What the container uses.
+    pub const RESOURCES: &str = "/resources";
+    /// Which variables the agent program has.
+    pub const ENVIRONMENT: &str = "/environment";
     /// Gives the agent server its session, agent options and secrets.
     pub const CONFIGURE: &str = "/configure";
     /// Starts a turn.

@@ -1,7 +1,16 @@
 //! What is asked of the workspace: files, git, terminals, commands. Everything beneath `/workspace` on the agent server is
 //! done as the agent's user, by a process that holds no secret.
 
+mod data;
+mod exec;
 pub mod git;
+mod terminals;
+
+pub use data::Data;
+pub use exec::{EXEC, Exec, ExecFrame, Exit};
+pub use terminals::{
+    OpenTerminal, TERMINALS, Terminal, TerminalFrame, TerminalList, TerminalSize, is_terminal_name,
+};
 
 /// The routes of the workspace begin with this.
 pub const PREFIX: &str = "/workspace";
@@ -32,6 +41,13 @@ pub const REFUSALS: &[(&str, u16)] = &[
     (GIT_FAILED, 422),
     (GIT_TIMEOUT, 504),
     (GIT_MISSING, 424),
+    (COMMAND_NOT_FOUND, 422),
+    (TOO_MANY_COMMANDS, 429),
+    (TERMINAL_NOT_FOUND, 404),
+    (TERMINAL_ENDED, 409),
+    (TERMINAL_BLOCKED, 409),
+    (TOO_MANY_TERMINALS, 429),
+    (TERMINAL_UNAVAILABLE, 501),
 ];
 
 /// 400: the path leaves the workspace, or is none.
@@ -80,6 +96,21 @@ pub const GIT_FAILED: &str = "git_failed";
 pub const GIT_TIMEOUT: &str = "git_timeout";
 /// 424: there is no git in the container.
 pub const GIT_MISSING: &str = "git_missing";
+
+/// 422: the program of a command is not there, or is no program.
+pub const COMMAND_NOT_FOUND: &str = "command_not_found";
+/// 429: as many commands run as may.
+pub const TOO_MANY_COMMANDS: &str = "too_many_commands";
+/// 404: there is no terminal of that name.
+pub const TERMINAL_NOT_FOUND: &str = "terminal_not_found";
+/// 409: the terminal's shell has ended.
+pub const TERMINAL_ENDED: &str = "terminal_ended";
+/// 409: the program in the terminal does not read its input.
+pub const TERMINAL_BLOCKED: &str = "terminal_blocked";
+/// 429: as many terminals are open as may.
+pub const TOO_MANY_TERMINALS: &str = "too_many_terminals";
+/// 501: the container has no pseudo-terminals, or no shell.
+pub const TERMINAL_UNAVAILABLE: &str = "terminal_unavailable";
 
 /// A code of [`REFUSALS`] and its status.
 pub fn refusal(code: &str) -> Option<(&'static str, u16)> {

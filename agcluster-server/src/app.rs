@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use agcluster_core::config::ConfigStore;
 use agcluster_core::session::Sessions;
+use agcluster_core::workspace::Tickets;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::routing::get;
+use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::compat::reshape;
 use crate::openapi::{self, Api};
 use crate::routes::{
-    answers, approvals, chat, configs, events, git, jobs, launch, messages, meta, providers, restart,
-    sessions,
+    answers, approvals, chat, configs, environment, events, exec, git, jobs, launch, logs, messages, meta,
+    providers, resources, restart, sessions, terminal, tools,
 };
 use crate::{AgentDefaults, Problem, Readiness, anthropic, openai, serve};
 
@@ -36,6 +38,10 @@ pub struct AppState {
     pub readiness: Readiness,
     /// Who may call from a browser.
     pub allowed_origins: Arc<[String]>,
+    /// What opens terminals.
+    pub tickets: Tickets,
+    /// The WebSockets that are open.
+    pub sockets: TaskTracker,
 }
 
 /// Every route, with its description: see [`openapi`](crate::openapi) for what a new one must say.
@@ -54,6 +60,12 @@ pub(crate) fn described() -> OpenApiRouter<AppState> {
         .merge(events::routes())
         .merge(messages::routes())
         .merge(git::routes())
+        .merge(terminal::routes())
+        .merge(exec::routes())
+        .merge(environment::routes())
+        .merge(resources::routes())
+        .merge(logs::routes())
+        .merge(tools::routes())
         .merge(jobs::routes())
         .merge(openai::routes())
         .merge(anthropic::routes())

@@ -10,12 +10,14 @@ use agcluster_core::config::{ConfigFolder, ConfigStore};
 use agcluster_core::provider::{self, ProviderFactory};
 use agcluster_core::session::{SessionError, Sessions};
 use agcluster_core::store::StoreError;
+use agcluster_core::workspace::Tickets;
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::serve::ListenerExt;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
@@ -114,6 +116,8 @@ impl Server {
             defaults: Arc::new(settings.agent_defaults()),
             readiness: Readiness::default(),
             allowed_origins: settings.allowed_origins.iter().map(|origin| origin.trim().to_owned()).collect(),
+            tickets: Tickets::new(),
+            sockets: TaskTracker::new(),
         };
         if let Some(file) = &settings.port_file {
             // Written beside and renamed, so that whoever waits for it never reads half a number.
@@ -146,6 +150,7 @@ impl Server {
         let Self { listener, state, settings, keep_sessions } = self;
         tracing::info!(address = %listener.local_addr()?, provider = settings.container_provider.join(","), "listening");
         let sessions = state.sessions.clone();
+        let sockets = state.sockets.clone();
         tokio::spawn(adopt(sessions.clone()));
         let sweeper = sessions.clone();
         let policy = settings.idle_policy();
@@ -175,9 +180,12 @@ impl Server {
         }
         sweeping.abort();
         watching.abort();
-        let served = match tokio::time::timeout(DRAIN, serving).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(error)) => Err(io::Error::other(error)),
+        sockets.close();
+        // WebSockets are not waited for with the other connections.
+        let ended = async { tokio::join!(serving, sockets.wait()) };
+        let served = match tokio::time::timeout(DRAIN, ended).await {
+            Ok((Ok(result), ())) => result,
+            Ok((Err(error), ())) => Err(io::Error::other(error)),
             Err(_) => {
                 tracing::warn!("some connections did not end in time");
                 Ok(())

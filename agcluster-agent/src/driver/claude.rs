@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use agcluster_protocol::{Configure, McpServer};
 
-use super::{DriverError, Ready};
+use super::{DriverError, Ready, Surroundings};
 use crate::ServerConfig;
 use crate::model_proxy::ModelProxy;
 use crate::program::ProcessTree;
@@ -84,11 +84,12 @@ pub(super) async fn start(
     let launcher =
         Launcher { config, tree, options, tools, program, directory, home, proxy, vitals: vitals.clone() };
     let launcher = Arc::new(launcher);
+    let surroundings = Surroundings { home: Some(kept_in), variables: launcher.variables() };
     let started =
         launcher.start(&current, &conversation).await.map_err(|error| error.cleaned(&conduct.scrub))?;
     let agent = format!("claude {}", started.version);
     let driver = Box::new(Claude::new(launcher, conduct, current, started, resumed));
-    Ok(Ready { agent, conversation: Some(id), driver, vitals })
+    Ok(Ready { agent, conversation: Some(id), driver, vitals, surroundings })
 }
 
 fn secrets(server: &McpServer) -> impl Iterator<Item = &agcluster_protocol::Secret> {

@@ -54,7 +54,7 @@ use futures::future::{BoxFuture, OptionFuture};
 use serde_json::Map;
 use tokio::sync::mpsc;
 
-use super::{Driver, DriverError, Order, Orders, Ready};
+use super::{Driver, DriverError, Order, Orders, Ready, Surroundings};
 use crate::ServerConfig;
 use crate::recorder::Recorder;
 use crate::vitals::{ModelClock, Vitals};
@@ -84,6 +84,7 @@ pub(super) fn start(
     let model = ModelClock::new();
     let vitals = Vitals::new(Some(model.clone()));
     vitals.started();
+    let variables = options.env.keys().cloned().collect();
     let config = config.clone();
     let driver = Scripted {
         config,
@@ -98,6 +99,7 @@ pub(super) fn start(
         conversation: Some(id),
         driver: Box::new(driver),
         vitals,
+        surroundings: Surroundings { home: None, variables },
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use agcluster_protocol::resources::{EnvironmentNames, ResourceUse};
 use agcluster_protocol::{
     Accepted, Ack, Answer, Configure, Configured, Health, Interrupted, Liveness, Query, RestartProgram,
     Settings, Steer, codes,
@@ -34,6 +35,19 @@ pub(super) async fn configure(
 
 pub(super) async fn liveness(State(shared): Server) -> Json<Liveness> {
     Json(shared.liveness())
+}
+
+pub(super) async fn resources(State(shared): Server) -> Result<Json<ResourceUse>, Refusal> {
+    Ok(Json(shared.resources().await?))
+}
+
+pub(super) async fn environment(
+    State(shared): Server,
+    RawQuery(parameters): RawQuery,
+) -> Result<Json<EnvironmentNames>, Refusal> {
+    // Names have no characters that would be escaped.
+    let names = parameters.as_deref().and_then(|text| text.strip_prefix("names=")).unwrap_or_default();
+    Ok(Json(shared.environment(names.split(',').filter(|name| !name.is_empty()))?))
 }
 
 pub(super) async fn ack(State(shared): Server, JsonBody(ack): JsonBody<Ack>) -> Result<StatusCode, Refusal> {
@@ -103,7 +117,7 @@ pub(super) async fn settings(
 
 /// Passes a request on to the workspace.
 pub(super) async fn workspace(State(shared): Server, request: Request) -> Result<Response, Refusal> {
-    Ok(shared.workspace().await?.handle(request).await?)
+    Ok(shared.workspace()?.handle(request).await?)
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {

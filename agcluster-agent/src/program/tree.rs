@@ -3,18 +3,22 @@
 //! A program's children may leave its process group, and outlive it. When this process is a subreaper they then become its
 //! own children, so that walking down from here finds them all. It must then also reap them, but only those: the
 //! programs it has started itself are waited for where they were started.
+//!
+//! What people start (a terminal's shell, a command) has nothing to do with the agent program: it and what descends from it
+//! are spared when an agent program ends.
 
-use std::collections::{HashMap, HashSet};
-use std::fs;
+use std::collections::HashMap;
 use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, waitpid};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
+
+use super::proc_fs::{below, processes, send};
 
 /// Times the tree is walked to kill what is in it: each finds what the last round's dying parents left behind.
 const ROUNDS: usize = 100;
@@ -24,15 +28,18 @@ const ROUND: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub(crate) struct ProcessTree {
     /// Programs that were started here and are waited for elsewhere.
-    own: Mutex<HashSet<i32>>,
+    own: Mutex<HashMap<i32, Kind>>,
     /// Whether everything below this process is this server's.
     whole: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    parent: i32,
-    dead: bool,
+/// For whom a program was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// For the agent: what it has started ends with it.
+    Agents,
+    /// For people: what it has started is theirs, too, and so is what is in its session.
+    Peoples,
 }
 
 impl ProcessTree {
@@ -45,15 +52,24 @@ impl ProcessTree {
         tree
     }
 
-    /// Starts a program that is waited for by its [`Child`].
+    /// Starts a program of the agent's that is waited for by its [`Child`].
     pub(crate) fn spawn(&self, command: &mut Command) -> io::Result<(Child, Pid)> {
+        self.start(Kind::Agents, || command.spawn())
+    }
+
+    /// Starts a program of people's, which is not of the agent's affairs and outlives its program.
+    pub(crate) fn spawn_apart(&self, spawn: impl FnOnce() -> io::Result<Child>) -> io::Result<(Child, Pid)> {
+        self.start(Kind::Peoples, spawn)
+    }
+
+    fn start(&self, kind: Kind, spawn: impl FnOnce() -> io::Result<Child>) -> io::Result<(Child, Pid)> {
         // Under the lock, so that nobody takes it for an orphan in between.
         let mut own = self.own();
-        let child = command.spawn()?;
+        let child = spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let pid =
             id.and_then(Pid::from_raw).ok_or_else(|| io::Error::other("the program has no process id"))?;
-        own.insert(pid.as_raw_nonzero().get());
+        own.insert(pid.as_raw_nonzero().get(), kind);
         Ok((child, pid))
     }
 
@@ -82,49 +98,48 @@ impl ProcessTree {
     }
 
     pub(super) fn is_own(&self, pid: Pid) -> bool {
-        self.own().contains(&pid.as_raw_nonzero().get())
+        self.own().contains_key(&pid.as_raw_nonzero().get())
     }
 
     /// Kills what a process has started, as far as that can still be seen.
-    pub(super) fn kill_below(&self, pid: Pid) {
-        for below in below(&processes(), pid.as_raw_nonzero().get()) {
-            kill(below);
+    pub(crate) fn kill_below(&self, pid: Pid) {
+        for below in below(&processes(), pid.as_raw_nonzero().get(), |_, _| false) {
+            send(below, Signal::KILL);
         }
     }
 
-    /// Kills whatever the programs have left behind. Does nothing unless all that is below this process is its own.
+    /// Sends a signal to every process of a session, whatever groups they are in, and counts them.
+    pub(crate) fn signal_session(&self, leader: Pid, signal: Signal) -> usize {
+        let leader = leader.as_raw_nonzero().get();
+        let members = processes().into_iter().filter(|(_, entry)| entry.session == leader && !entry.dead);
+        members.map(|(pid, _)| send(pid, signal)).count()
+    }
+
+    /// Kills every process of a session until there are none.
+    pub(crate) async fn end_session(&self, leader: Pid) {
+        if !until_none(|| self.signal_session(leader, Signal::KILL)).await {
+            tracing::warn!("the processes of a terminal would not die");
+        }
+    }
+
+    /// Kills whatever the agent's programs have left behind. Does nothing unless all that is below this process is its own.
     pub(crate) async fn end_orphans(&self) {
-        if !self.whole {
-            return;
+        if self.whole && !until_none(|| self.kill_orphans()).await {
+            tracing::warn!("processes that the agent has started would not die");
         }
-        let Ok(mut died) = signal(SignalKind::child()) else { return };
-        let mut seen_none = false;
-        for _ in 0..ROUNDS {
-            let left = self.kill_orphans();
-            if left == 0 && seen_none {
-                return;
-            }
-            // A child whose parent dies during the walk hangs in the air, and comes to this process by the next one.
-            seen_none = left == 0;
-            if seen_none {
-                continue;
-            }
-            // The death of one of them is told by the signal; what is no child of this process dies untold.
-            let _ = tokio::time::timeout(ROUND, died.recv()).await;
-        }
-        tracing::warn!("processes that the agent has started would not die");
     }
 
-    /// Kills and counts everything below this process but the programs that are waited for.
+    /// Kills and counts everything below this process but the programs that are waited for, and what is people's.
     fn kill_orphans(&self) -> usize {
         let own = self.own();
         let processes = processes();
         let me = getpid().as_raw_nonzero().get();
+        let is_peoples = |pid: i32| own.get(&pid) == Some(&Kind::Peoples);
         let mut left = 0;
-        for pid in below(&processes, me) {
+        for pid in below(&processes, me, |pid, entry| is_peoples(pid) || is_peoples(entry.session)) {
             let alive = processes.get(&pid).is_some_and(|entry| !entry.dead);
-            if alive && !own.contains(&pid) {
-                kill(pid);
+            if alive && !own.contains_key(&pid) {
+                send(pid, Signal::KILL);
                 left += 1;
             }
         }
@@ -153,16 +168,36 @@ impl ProcessTree {
         let own = self.own();
         let me = getpid().as_raw_nonzero().get();
         for (pid, entry) in processes() {
-            if entry.dead && entry.parent == me && !own.contains(&pid) {
+            if entry.dead && entry.parent == me && !own.contains_key(&pid) {
                 // It fails when it is gone already, which is all that was wanted.
                 let _ = waitpid(Pid::from_raw(pid), WaitOptions::NOHANG);
             }
         }
     }
 
-    fn own(&self) -> MutexGuard<'_, HashSet<i32>> {
+    fn own(&self) -> MutexGuard<'_, HashMap<i32, Kind>> {
         self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Kills as long as there is something to kill, in vain when this is false.
+async fn until_none(mut kill: impl FnMut() -> usize) -> bool {
+    let Ok(mut died) = signal(SignalKind::child()) else { return false };
+    let mut seen_none = false;
+    for _ in 0..ROUNDS {
+        let left = kill();
+        if left == 0 && seen_none {
+            return true;
+        }
+        // A child whose parent dies during the walk hangs in the air, and comes to this process by the next one.
+        seen_none = left == 0;
+        if seen_none {
+            continue;
+        }
+        // The death of one of them is told by the signal; what is no child of this process dies untold.
+        let _ = tokio::time::timeout(ROUND, died.recv()).await;
+    }
+    false
 }
 
 /// Takes a program off the list of those that are waited for.
@@ -175,46 +210,6 @@ impl Drop for Gone<'_> {
     fn drop(&mut self) {
         self.tree.gone(self.pid);
     }
-}
-
-fn kill(pid: i32) {
-    if let Some(pid) = Pid::from_raw(pid) {
-        let _ = kill_process(pid, Signal::KILL);
-    }
-}
-
-/// All that descends from a process, without itself.
-fn below(processes: &HashMap<i32, Entry>, root: i32) -> Vec<i32> {
-    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
-    for (pid, entry) in processes {
-        children.entry(entry.parent).or_default().push(*pid);
-    }
-    let mut found = children.remove(&root).unwrap_or_default();
-    let mut next = 0;
-    while let Some(pid) = found.get(next).copied() {
-        found.append(&mut children.remove(&pid).unwrap_or_default());
-        next += 1;
-    }
-    found
-}
-
-/// Every process that can be seen.
-fn processes() -> HashMap<i32, Entry> {
-    let Ok(directory) = fs::read_dir("/proc") else { return HashMap::new() };
-    let pids = directory.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid: i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        Some((pid, parse(&stat)?))
-    })
-    .collect()
-}
-
-/// `pid (name) state parent …`, where the name may hold anything, also parentheses.
-fn parse(stat: &str) -> Option<Entry> {
-    let (_, after_name) = stat.rsplit_once(") ")?;
-    let mut fields = after_name.split(' ');
-    let dead = matches!(fields.next()?, "Z" | "X");
-    Some(Entry { parent: fields.next()?.parse().ok()?, dead })
 }
 
 #[cfg(test)]
@@ -231,22 +226,5 @@ mod tests {
         let mut deaf = Command::new("true");
         assert!(tree.run(&mut deaf, &[b'x'; 1 << 20]).await.unwrap().success());
         assert!(tree.own().is_empty());
-    }
-
-    #[test]
-    fn a_name_may_hold_anything() {
-        let entry = parse("12 (a) Z 1 (b)) S 34 12 12 0").unwrap();
-        assert_eq!((entry.parent, entry.dead), (34, false));
-        assert!(parse("12 (x) Z 1 1").unwrap().dead);
-        assert!(parse("").is_none());
-    }
-
-    #[test]
-    fn all_that_descends_is_found() {
-        let tree = [(2, 1), (3, 2), (4, 3), (5, 1), (6, 4)];
-        let processes = tree.map(|(pid, parent)| (pid, Entry { parent, dead: false })).into();
-        let mut found = below(&processes, 2);
-        found.sort_unstable();
-        assert_eq!(found, [3, 4, 6]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use agcluster_protocol::resources::{EnvironmentNames, ResourceUse};
 use agcluster_protocol::{
     Accepted, Ack, Answer, Configure, Configured, Health, Interrupted, Liveness, Problem, Query,
     RestartProgram, Settings, Steer, paths,
@@ -57,6 +58,23 @@ impl AgentClient {
     /// [`AgentError::Unreachable`] or [`AgentError::Timeout`] when the agent server itself is what is stuck.
     pub async fn liveness(&self) -> Result<Liveness> {
         self.call(Call::get("liveness", paths::LIVENESS, HEALTH)).await
+    }
+
+    /// What the container uses now.
+    ///
+    /// # Errors
+    /// [`AgentError::Unreachable`] or [`AgentError::Timeout`] when it does not answer.
+    pub async fn resources(&self) -> Result<ResourceUse> {
+        self.call(Call::get("resources", paths::RESOURCES, CALL)).await
+    }
+
+    /// Which of these variables the agent program has. Names are of letters, digits and underscores.
+    ///
+    /// # Errors
+    /// [`AgentError::Unreachable`] or [`AgentError::Timeout`] when it does not answer.
+    pub async fn environment(&self, names: &[&str]) -> Result<EnvironmentNames> {
+        let path = format!("{}?names={}", paths::ENVIRONMENT, names.join(","));
+        self.call(Call::get("environment", &path, CALL)).await
     }
 
     /// Gives the agent server its session and waits until the agent program is ready. May be repeated.

@@ -290,7 +290,7 @@ impl Session {
     }
 
     /// Notes that something acted.
-    pub(super) fn touch(&self) {
+    pub(crate) fn touch(&self) {
         self.last_active_ms.store(Timestamp::now().as_millisecond(), Ordering::Relaxed);
     }
 

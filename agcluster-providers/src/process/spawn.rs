@@ -62,6 +62,7 @@ pub(super) fn spawn(
         .envs(&config.env)
         .envs(env)
         .env("TMPDIR", layout.tmp(container))
+        .env("AGCLUSTER_MEASURE", "tree")
         .env("AGCLUSTER_HOMES", layout.tmp(container))
         .env("AGCLUSTER_REPLAY_DIRECTORY", layout.replay(container))
         .envs(config.claude.as_ref().map(|claude| ("AGCLUSTER_CLAUDE", claude)));

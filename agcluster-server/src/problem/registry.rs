@@ -148,6 +148,24 @@ pub(crate) const PROBLEMS: &[Known] = &[
     known("git_failed", 422, "git does not do it"),
     known("git_timeout", 504, "git took too long"),
     known("git_missing", 424, "there is no git in the container"),
+    // Terminals, commands and what is measured.
+    known("environment_name_invalid", 400, "that is no name of a variable, or there are too many"),
+    known("command_not_found", 422, "the program is not there, or is none"),
+    known("too_many_commands", 429, "as many commands run as may"),
+    known("terminal_not_found", 404, "there is no terminal of that name"),
+    known("terminal_ended", 409, "the shell of the terminal has ended"),
+    known("terminal_blocked", 409, "the program in the terminal does not read its input"),
+    known("too_many_terminals", 429, "as many terminals are open as may"),
+    known("terminal_unavailable", 501, "the container has no pseudo-terminals, or no shell"),
+    known("terminal_name_invalid", 400, "that cannot be the name of a terminal"),
+    known("terminal_size_invalid", 400, "a window cannot have that size"),
+    known("terminal_token_missing", 401, "there is no terminal token in the headers"),
+    known("terminal_token_invalid", 401, "that is no terminal token, or one from long ago"),
+    known("terminal_token_used", 401, "the terminal token was used before"),
+    known("terminal_token_expired", 401, "the terminal token is more than a minute old"),
+    known("terminal_token_wrong_session", 403, "the terminal token is for another session"),
+    known("origin_not_allowed", 403, "pages of that origin may not open terminals"),
+    known("websocket_expected", 426, "the route is a WebSocket"),
 ];
 
 /// The rows of a code.

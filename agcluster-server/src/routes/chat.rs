@@ -248,7 +248,7 @@ fn prompt(request: ChatRequest) -> Result<Vec<PromptBlock>, Problem> {
 }
 
 /// A stream, unless the client says what it takes and that is not among it.
-fn wants_stream(headers: &HeaderMap) -> bool {
+pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
     let Some(accept) = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()) else {
         return true;
     };

@@ -9,6 +9,7 @@ mod crash;
 mod harness;
 mod key;
 mod lasting;
+mod people;
 mod restoring;
 mod steering;
 mod talking;

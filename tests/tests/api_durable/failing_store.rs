@@ -13,11 +13,13 @@ use agcluster_core::store::{
     AuditRecord, Change, ConfigRecord, Extent, IdempotencyRecord, MemoryStore, Result, Retention, Store,
     StoreError, TranscriptChunk, TurnRecord,
 };
+use agcluster_core::workspace::Tickets;
 use agcluster_providers::memory::MemoryProvider;
 use agcluster_server::{AppState, Readiness, Settings, router};
 use async_trait::async_trait;
 use clap::Parser;
 use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
 
 use super::*;
 
@@ -112,6 +114,8 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
         defaults: Arc::new(settings.agent_defaults()),
         readiness: Readiness::default(),
         allowed_origins: Arc::from([]),
+        tickets: Tickets::new(),
+        sockets: TaskTracker::new(),
     });
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());

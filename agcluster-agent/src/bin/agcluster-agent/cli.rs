@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use agcluster_agent::{AgentUser, ServerConfig, TokenDigest};
 use agcluster_protocol::TOKEN_DIGEST_ENV;
-use clap::{Parser, Subcommand};
+use agcluster_protocol::resources::Measured;
+use clap::{Parser, Subcommand, ValueEnum};
 use rustix::process::geteuid;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -63,12 +64,25 @@ pub(crate) struct Cli {
     #[arg(long, env = "AGCLUSTER_REPLAY_UNACKNOWLEDGED", value_name = "BYTES")]
     replay_unacknowledged: Option<u64>,
 
+    /// What is measured when somebody asks what is used: `container`, or `tree` on a machine that is others', too.
+    #[arg(long, env = "AGCLUSTER_MEASURE", default_value = "container", value_name = "WHAT")]
+    measure: Measure,
+
     /// What to log to standard error: `error`, `warn`, `info`, `debug`, `trace`, or a filter by module.
     #[arg(long, env = "AGCLUSTER_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Measure {
+    /// The whole container.
+    Container,
+    /// This process and everything below it.
+    Tree,
 }
 
 #[derive(Debug, Subcommand)]
@@ -85,6 +99,9 @@ pub(crate) enum Command {
         /// The folder beneath which everything happens.
         #[arg(long)]
         root: PathBuf,
+        /// The home of this user.
+        #[arg(long)]
+        home: Option<PathBuf>,
     },
 }
 
@@ -112,6 +129,10 @@ impl Cli {
         config.agent_user = self.agent_user()?;
         config.homes.clone_from(&self.homes);
         config.own_process = true;
+        config.measured = match self.measure {
+            Measure::Container => Measured::Container,
+            Measure::Tree => Measured::ProcessTree,
+        };
         config.programs.claude.clone_from(&self.claude);
         config.replay.directory.clone_from(&self.replay_directory);
         if let Some(bytes) = self.replay_unacknowledged {

@@ -40,8 +40,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = match &cli.command {
         Some(Command::Healthcheck { url }) => health::check(url).map(|()| ExitCode::SUCCESS),
-        Some(Command::Workspace { root }) => {
-            cli.start_log().and_then(|()| workspace::run(root)).map(|()| ExitCode::SUCCESS)
+        Some(Command::Workspace { root, home }) => {
+            cli.start_log().and_then(|()| workspace::run(root, home.clone())).map(|()| ExitCode::SUCCESS)
         }
         None if getpid().is_init() => init::run(),
         None => run(&cli).map(|()| ExitCode::SUCCESS),

@@ -1,5 +1,6 @@
 //! Starting the program, up to the point where it takes prompts.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use agcluster_protocol::AgentOptions;
@@ -63,24 +64,27 @@ impl Launcher {
         })
     }
 
+    /// The names of the program's variables.
+    pub(super) fn variables(&self) -> BTreeSet<String> {
+        self.environment(String::new()).into_keys().collect()
+    }
+
+    fn environment(&self, token: String) -> BTreeMap<String, String> {
+        let temporary = self.home.temporary();
+        let places = Places { home: self.home.path(), temporary: temporary.as_deref() };
+        command::environment(&self.options, &self.tools, &places, self.proxy.base_url(), token)
+    }
+
     async fn start_now(
         &self,
         current: &Current,
         conversation: &Conversation,
     ) -> Result<Started, DriverError> {
         let token = self.proxy.new_token()?;
-        let temporary = self.home.temporary();
-        let places = Places { home: self.home.path(), temporary: temporary.as_deref() };
         let launch = Launch {
             program: self.program.clone(),
             arguments: command::arguments(&self.options, &self.tools, current, conversation),
-            environment: command::environment(
-                &self.options,
-                &self.tools,
-                &places,
-                self.proxy.base_url(),
-                token.clone(),
-            ),
+            environment: self.environment(token.clone()),
             directory: self.directory.clone(),
             user: self.config.agent_user,
             pulse: self.vitals.pulse(),

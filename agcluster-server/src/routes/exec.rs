@@ -1,0 +1,202 @@
+//! Commands in a session's container.
+
+use std::collections::BTreeMap;
+
+use agcluster_core::protocol::Secret;
+use agcluster_core::protocol::workspace::{Data, Exec, ExecFrame, Exit};
+use agcluster_core::workspace::{Execution, TextPieces, Workspace};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures::{Stream, StreamExt, stream};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::chat::wants_stream;
+use crate::auth::Caller;
+use crate::extract::{Json, Path};
+use crate::openapi::problems::{AGENT, BODY, RUNNING, SESSION, problems};
+use crate::{AppState, Problem, sse};
+
+/// The most of each stream in an answer that comes at once.
+const MOST_OUTPUT: usize = 1 << 20;
+
+/// The routes.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(exec))
+}
+
+problems!(
+    ExecProblems = SESSION,
+    BODY,
+    RUNNING,
+    AGENT,
+    ["command_not_found", "too_many_commands", "file_not_found", "wrong_file_type", "forbidden"],
+);
+
+/// A command to run.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    /// The program and its arguments. There is no shell in between: for one, send `["sh", "-c", "…"]`.
+    command: Vec<String>,
+    /// The folder to start in, relative to the workspace.
+    #[serde(default)]
+    cwd: Option<String>,
+    /// Variables of its environment.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    env: BTreeMap<String, Secret>,
+    /// Its standard input, as text.
+    #[serde(default)]
+    stdin: Option<String>,
+    /// The longest it may run, in seconds; ten minutes when left out.
+    #[serde(default)]
+    timeout_seconds: Option<u32>,
+    /// How its output is written.
+    #[serde(default)]
+    encoding: Encoding,
+}
+
+/// How bytes are written in JSON.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Encoding {
+    /// As text; what is no UTF-8 becomes replacement characters.
+    #[default]
+    Utf8,
+    /// As base64, without loss.
+    Base64,
+}
+
+/// Runs a command in the container, as the agent's user, and streams what it writes.
+///
+/// Events are `stdout`, `stderr` and, last, `exit`. The command is killed with its process group when its time is up or the client
+/// goes away. For `Accept: application/json` the answer comes at the end, with at most a mebibyte of each stream.
+#[utoipa::path(
+    post, path = "/api/agents/{id}/exec", operation_id = "exec", tag = "Terminal",
+    security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    request_body = Request,
+    responses(
+        (status = 200, description = "What the command writes, and how it ended", content(
+            (String = "text/event-stream"),
+            (Value = "application/json"),
+        )),
+        ExecProblems,
+    ),
+)]
+pub(crate) async fn exec(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(request): Json<Request>,
+) -> Result<Response, Problem> {
+    let workspace = Workspace::of(caller.session(&state, &id)?);
+    let encoding = request.encoding;
+    let execution = workspace.exec(&request.into()).await?;
+    if !wants_stream(&headers) {
+        let outcome = execution.finish(MOST_OUTPUT).await?;
+        let mut body = end(outcome.exit, outcome.timed_out, outcome.duration_ms);
+        body["stdout"] = whole(encoding, &outcome.stdout).into();
+        body["stderr"] = whole(encoding, &outcome.stderr).into();
+        body["truncated"] = outcome.truncated.into();
+        return Ok(axum::Json(body).into_response());
+    }
+    let stopped = state.sessions.clone();
+    let frames = events(execution, encoding).take_until(async move { stopped.shutting_down().await });
+    Ok(sse::response(frames))
+}
+
+impl From<Request> for Exec {
+    fn from(request: Request) -> Self {
+        Self {
+            command: request.command,
+            cwd: request.cwd,
+            env: request.env,
+            stdin: request.stdin.map(|text| Data(text.into_bytes())),
+            timeout_ms: request.timeout_seconds.map(|seconds| u64::from(seconds) * 1000),
+        }
+    }
+}
+
+/// A command and what is left of the characters that its output was cut in.
+struct Told {
+    execution: Execution,
+    encoding: Encoding,
+    stdout: TextPieces,
+    stderr: TextPieces,
+    over: bool,
+}
+
+fn events(execution: Execution, encoding: Encoding) -> impl Stream<Item = Bytes> + Send + 'static {
+    let (stdout, stderr) = (TextPieces::new(), TextPieces::new());
+    let told = Told { execution, encoding, stdout, stderr, over: false };
+    stream::unfold(told, |mut told| async move {
+        let frames = told.next().await?;
+        Some((frames, told))
+    })
+}
+
+impl Told {
+    async fn next(&mut self) -> Option<Bytes> {
+        if self.over {
+            return None;
+        }
+        let frame = match self.execution.next().await {
+            Ok(frame) => frame?,
+            Err(error) => {
+                self.over = true;
+                let problem = Problem::from(error);
+                let data = json!({ "code": problem.code, "detail": problem.detail });
+                return Some(sse::named_frame("error", data));
+            }
+        };
+        Some(match frame {
+            ExecFrame::Stdout { data } => output("stdout", &text(self.encoding, &mut self.stdout, &data.0)),
+            ExecFrame::Stderr { data } => output("stderr", &text(self.encoding, &mut self.stderr, &data.0)),
+            ExecFrame::Exited { exit, timed_out, duration_ms } => {
+                self.over = true;
+                let mut last = Vec::new();
+                for (name, rest) in [("stdout", self.stdout.end()), ("stderr", self.stderr.end())] {
+                    if !rest.is_empty() {
+                        last.extend_from_slice(&output(name, &rest));
+                    }
+                }
+                last.extend_from_slice(&sse::named_frame("exit", end(exit, timed_out, duration_ms)));
+                last.into()
+            }
+            ExecFrame::Alive | ExecFrame::Other => Bytes::new(),
+        })
+    }
+}
+
+fn output(stream: &'static str, text: &str) -> Bytes {
+    sse::named_frame(stream, json!({ "data": text }))
+}
+
+fn end(exit: Exit, timed_out: bool, duration_ms: u64) -> Value {
+    json!({
+        "exit_code": exit.code, "signal": exit.signal, "timed_out": timed_out, "duration_ms": duration_ms,
+    })
+}
+
+fn text(encoding: Encoding, pieces: &mut TextPieces, bytes: &[u8]) -> String {
+    match encoding {
+        Encoding::Utf8 => pieces.push(bytes),
+        Encoding::Base64 => STANDARD.encode(bytes),
+    }
+}
+
+fn whole(encoding: Encoding, bytes: &[u8]) -> String {
+    match encoding {
+        Encoding::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
+        Encoding::Base64 => STANDARD.encode(bytes),
+    }
+}

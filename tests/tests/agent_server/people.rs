@@ -1,0 +1,68 @@
+//! What people run beside the agent: it is none of the agent program's affairs, and ends with the agent server.
+
+use anyhow::ensure;
+use serde_json::json;
+
+use crate::crash::{gone, written};
+use crate::harness::{Agent, USER, is_alive, is_root};
+
+/// A terminal with a job in the background, and a command.
+async fn start_all(agent: &Agent) -> anyhow::Result<(reqwest::Response, Vec<u32>)> {
+    let opened = agent.post("/workspace/terminals/main").json(&json!({})).send().await?;
+    ensure!(opened.status() == 200, "{}", opened.text().await?);
+    let typed = "sleep 1000 & echo $! > job; (nohup sleep 1000 > /dev/null 2>&1 & echo $! > orphan); echo $$ > shell\n";
+    let typed = agent.post("/workspace/terminals/main/input").body(typed).send().await?;
+    ensure!(typed.status() == 204, "{}", typed.text().await?);
+    let command = json!({ "command": ["sh", "-c", "echo $$ > command; sleep 1000; true"] });
+    let running = agent.post("/workspace/exec").json(&command).send().await?;
+    ensure!(running.status() == 200, "{}", running.text().await?);
+    let mut processes = Vec::new();
+    for name in ["shell", "job", "orphan", "command"] {
+        processes.push(written(agent, name).await?);
+    }
+    Ok((running, processes))
+}
+
+async fn outlives_the_program_and_ends_with_the_server(agent: Agent) -> anyhow::Result<()> {
+    agent.configure(json!({})).await?;
+    let (_running, processes) = start_all(&agent).await?;
+    agent.restart_program().await?;
+    ensure!(processes.iter().all(|process| is_alive(*process)), "they ended with the agent program");
+    agent.stop().await?;
+    ensure!(!processes.iter().any(|process| is_alive(*process)), "they outlived the agent server");
+    Ok(())
+}
+
+#[tokio::test]
+async fn terminals_and_commands_outlive_the_agent_program_and_end_with_the_agent_server() -> anyhow::Result<()>
+{
+    outlives_the_program_and_ends_with_the_server(Agent::start().await?).await
+}
+
+#[tokio::test]
+async fn they_do_so_where_the_agent_has_no_user_of_its_own() -> anyhow::Result<()> {
+    let user = is_root().then_some(USER);
+    outlives_the_program_and_ends_with_the_server(Agent::start_as(user).await?).await
+}
+
+#[tokio::test]
+async fn a_workspace_whose_process_is_killed_is_there_again() -> anyhow::Result<()> {
+    ensure!(is_root(), "this needs processes of two users: run it as root");
+    let agent = Agent::start().await?;
+    agent.configure(json!({})).await?;
+    let run = async || -> anyhow::Result<u32> {
+        let command = json!({ "command": ["sh", "-c", "echo $PPID > parent"] });
+        let answer = agent.post("/workspace/exec").json(&command).send().await?;
+        ensure!(answer.status() == 200, "{}", answer.text().await?);
+        answer.text().await?;
+        let parent = written(&agent, "parent").await?;
+        std::fs::remove_file(agent.workspace().join("parent"))?;
+        Ok(parent)
+    };
+    let first = run().await?;
+    let killed = std::process::Command::new("kill").args(["-9", &first.to_string()]).status()?;
+    ensure!(killed.success(), "it cannot be killed");
+    gone(first).await?;
+    ensure!(run().await? != first, "it is the same one");
+    agent.stop().await
+}

@@ -1,0 +1,108 @@
+//! Who is not let in, and what makes no sense.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::screen::{Screen, refused, request, token, with_bearer};
+use super::{scripted, system};
+
+#[tokio::test]
+async fn a_token_opens_one_terminal_once() {
+    let system = system().await;
+    let api = system.api("key");
+    let (one, other) = (scripted(&api).await, scripted(&api).await);
+    let used = token(&api, &one.id, "main").await;
+    let path = format!("/api/agents/{}/terminal", one.id);
+    let screen = Screen::connect(with_bearer(request(&api, &path), &used)).await;
+    let again = refused(with_bearer(request(&api, &path), &used)).await;
+    assert_eq!(again, (401, "terminal_token_used".to_owned()));
+    screen.leave().await;
+
+    let elsewhere = format!("/api/agents/{}/terminal", other.id);
+    let mine = token(&api, &one.id, "main").await;
+    let wrong = refused(with_bearer(request(&api, &elsewhere), &mine)).await;
+    assert_eq!(wrong, (403, "terminal_token_wrong_session".to_owned()));
+
+    let gone = token(&api, &other.id, "main").await;
+    other.delete().await.unwrap();
+    let late = refused(with_bearer(request(&api, "/ws/terminal"), &gone)).await;
+    assert_eq!(late, (404, "session_not_found".to_owned()));
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_counts_in_the_headers_alone_and_the_key_is_none() {
+    let system = system().await;
+    let api = system.api("key");
+    let session = scripted(&api).await;
+    let token = token(&api, &session.id, "main").await;
+    for query in ["token", "ticket", "access_token"] {
+        let path = format!("/ws/terminal?{query}={token}");
+        assert_eq!(refused(request(&api, &path)).await, (401, "terminal_token_missing".to_owned()));
+    }
+    for wrong in ["key", "0123456789abcdef"] {
+        let request = with_bearer(request(&api, "/ws/terminal"), wrong);
+        assert_eq!(refused(request).await, (401, "terminal_token_invalid".to_owned()));
+    }
+    let mut stranger = with_bearer(request(&api, "/ws/terminal"), &token);
+    stranger.headers_mut().insert("origin", "https://evil.example".parse().unwrap());
+    assert_eq!(refused(stranger).await, (403, "origin_not_allowed".to_owned()));
+    // It was not used up by any of these.
+    Screen::connect(with_bearer(request(&api, "/ws/terminal"), &token)).await.leave().await;
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_the_owner_gets_tokens_and_sees_terminals() {
+    let system = system().await;
+    let (api, stranger) = (system.api("key"), system.api("other"));
+    let session = scripted(&api).await;
+    for path in ["terminal/token", "exec"] {
+        let path = format!("/api/agents/{}/{path}", session.id);
+        let answer = stranger.post(&path, json!({ "command": ["true"] })).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.code()), (404, "session_not_found"));
+    }
+    let listed = stranger.get(&format!("/api/agents/{}/terminals", session.id)).await.unwrap();
+    assert_eq!(listed.code(), "session_not_found");
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_with_a_code() {
+    let system = system().await;
+    let api = system.api("key");
+    let session = scripted(&api).await;
+    let base = format!("/api/agents/{}", session.id);
+    for name in ["", "a b", ".x", "a/b", &"x".repeat(129)] {
+        let answer = api.post(&format!("{base}/terminal/token"), json!({ "terminal": name })).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.code()), (400, "terminal_name_invalid"), "{name}");
+    }
+    let answer = api.delete(&format!("{base}/terminals/none")).await.unwrap();
+    assert_eq!((answer.status.as_u16(), answer.code()), (404, "terminal_not_found"));
+    let plain = api.get(&format!("{base}/terminal")).await.unwrap();
+    assert_eq!((plain.status.as_u16(), plain.code()), (426, "websocket_expected"));
+    for (query, code) in [
+        ("cols=0", "terminal_size_invalid"),
+        ("rows=1001", "terminal_size_invalid"),
+        ("cols=x", "invalid_query"),
+    ] {
+        let token = token(&api, &session.id, "main").await;
+        let request = with_bearer(request(&api, &format!("{base}/terminal?{query}")), &token);
+        assert_eq!(refused(request).await, (400, code.to_owned()), "{query}");
+    }
+    for (body, status, code) in [
+        (json!({}), 422, "invalid_request"),
+        (json!({ "command": "ls" }), 422, "invalid_request"),
+        (json!({ "command": [] }), 400, "invalid_request"),
+        (json!({ "command": ["true"], "shell": true }), 422, "invalid_request"),
+        (json!({ "command": ["true"], "timeout_seconds": 0 }), 400, "invalid_request"),
+        (json!({ "command": ["true"], "cwd": "no/such/folder" }), 404, "file_not_found"),
+        (json!({ "command": ["no-such-program-anywhere"] }), 422, "command_not_found"),
+    ] {
+        let answer = api.post(&format!("{base}/exec"), body.clone()).await.unwrap();
+        assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{body}");
+    }
+    let keyless = reqwest::Client::new().request(Method::POST, api.url(&format!("{base}/exec"))).send().await;
+    assert_eq!(keyless.unwrap().status(), 401);
+    system.stop().await.unwrap();
+}
