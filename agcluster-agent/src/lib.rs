@@ -22,9 +22,12 @@ mod driver;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod git_relay;
 mod http;
 mod log;
+mod loopback;
 mod model_proxy;
+mod outbound;
 mod program;
 mod recorder;
 mod resources;

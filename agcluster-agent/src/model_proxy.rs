@@ -9,7 +9,6 @@ mod headers;
 mod tests;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -20,14 +19,12 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::serve::ListenerExt;
 use futures::StreamExt;
 use serde_json::json;
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::TokenDigest;
 use crate::driver::DriverError;
+use crate::loopback::{self, Loopback};
 use crate::vitals::{ModelClock, OpenCall};
 
 /// The way to the model.
@@ -49,10 +46,9 @@ pub(crate) struct RouteError(String);
 
 /// The open port. It closes when this is dropped.
 pub(crate) struct ModelProxy {
-    address: SocketAddr,
+    port: Loopback,
     token: Arc<Mutex<Option<TokenDigest>>>,
     clock: Arc<ModelClock>,
-    _close: DropGuard,
 }
 
 #[derive(Clone)]
@@ -72,26 +68,12 @@ impl ModelProxy {
     }
 
     async fn with_route(route: Arc<dyn ModelRoute>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
         let token = Arc::new(Mutex::new(None));
         let clock = ModelClock::new();
         let shared = Shared { token: token.clone(), route, clock: clock.clone() };
         let router = Router::new().fallback(forward).with_state(shared);
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "TCP_NODELAY cannot be set");
-            }
-        });
-        let close = CancellationToken::new();
-        let closed = close.clone();
-        tokio::spawn(async move {
-            let serve = axum::serve(listener, router).with_graceful_shutdown(closed.cancelled_owned());
-            if let Err(error) = serve.await {
-                tracing::error!(%error, "the port to the model broke off");
-            }
-        });
-        Ok(Self { address, token, clock, _close: close.drop_guard() })
+        let port = Loopback::serve(router).await?;
+        Ok(Self { port, token, clock })
     }
 
     /// The clock of the calls that go through.
@@ -101,16 +83,12 @@ impl ModelProxy {
 
     /// What the agent program needs as its base URL.
     pub(crate) fn base_url(&self) -> String {
-        format!("http://{}", self.address)
+        self.port.url()
     }
 
     /// Makes a token; the one before is good no more.
     pub(crate) fn new_token(&self) -> Result<String, DriverError> {
-        let mut random = [0; 32];
-        getrandom::fill(&mut random).map_err(|error| {
-            DriverError::StartFailed(format!("the system gives no random numbers: {error}"))
-        })?;
-        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let token = loopback::random_token().map_err(|error| DriverError::StartFailed(error.to_string()))?;
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(TokenDigest::of(&token));
         Ok(token)
     }

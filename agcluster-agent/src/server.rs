@@ -1,5 +1,6 @@
 //! The agent server: what it has been configured with, and how far that has come.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(crate) struct Shared {
     tree: OnceLock<Arc<ProcessTree>>,
     meter: Meter,
     /// Made when it is first needed.
-    workspace: OnceLock<Host>,
+    workspace: OnceLock<Arc<Host>>,
 }
 
 #[derive(Default)]
@@ -244,13 +245,25 @@ impl Shared {
     }
 
     /// What does the work beneath the workspace. It is there once the session is.
-    pub(crate) fn workspace(&self) -> Result<&Host, Problem> {
+    pub(crate) fn workspace(&self) -> Result<Arc<Host>, Problem> {
         let session = self.session()?;
         if self.closing.is_cancelled() {
             return Err(closing());
         }
         let home = || session.surroundings().home.clone();
-        Ok(self.workspace.get_or_init(|| Host::new(&self.config, home(), self.tree())))
+        Ok(self.workspace.get_or_init(|| self.new_host(home())).clone())
+    }
+
+    /// The same for one request before there is a session: a repository is there before its agent.
+    pub(crate) fn workspace_before(&self) -> Result<Arc<Host>, Problem> {
+        if self.closing.is_cancelled() {
+            return Err(closing());
+        }
+        Ok(self.new_host(None))
+    }
+
+    fn new_host(&self, home: Option<PathBuf>) -> Arc<Host> {
+        Arc::new(Host::new(&self.config, home, self.tree()))
     }
 
     fn tree(&self) -> &Arc<ProcessTree> {

@@ -9,6 +9,7 @@ mod folder;
 mod frames;
 mod git;
 mod host;
+mod remote;
 mod surroundings;
 mod terminals;
 #[cfg(test)]

@@ -16,6 +16,11 @@ impl Refusal {
         Self(Problem { code: code.to_owned(), detail: detail.into() })
     }
 
+    /// The words of it.
+    pub(crate) fn into_problem(self) -> Problem {
+        self.0
+    }
+
     fn status(&self) -> StatusCode {
         match self.0.code.as_str() {
             codes::UNAUTHORIZED => StatusCode::UNAUTHORIZED,

@@ -16,6 +16,7 @@ use super::body::{JsonBody, MOST_CONFIGURATION};
 use super::refusal::Refusal;
 use super::stream;
 use crate::server::Shared;
+use crate::workspace::Host;
 
 /// The header with which a client of server-sent events says what it has seen.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -117,7 +118,13 @@ pub(super) async fn settings(
 
 /// Passes a request on to the workspace.
 pub(super) async fn workspace(State(shared): Server, request: Request) -> Result<Response, Refusal> {
-    Ok(shared.workspace()?.handle(request).await?)
+    let host = match shared.workspace() {
+        Err(_) if Host::serves_before(&request) && shared.session().is_err() => {
+            return Ok(shared.workspace_before()?.handle_once(request).await);
+        }
+        host => host?,
+    };
+    Ok(host.handle(request).await?)
 }
 
 fn wants_stream(headers: &HeaderMap) -> bool {

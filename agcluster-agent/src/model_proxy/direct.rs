@@ -1,7 +1,5 @@
 //! The way to the model that begins right here: over the container's own network.
 
-use std::time::Duration;
-
 use agcluster_protocol::ModelAccess;
 use async_trait::async_trait;
 use axum::body::Body;
@@ -12,9 +10,9 @@ use reqwest::{Client, Url};
 
 use super::{ModelRoute, RouteError, headers};
 use crate::driver::DriverError;
+use crate::outbound;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(super) struct Direct {
     client: Client,
@@ -35,7 +33,11 @@ impl Direct {
         let mut key = HeaderValue::from_str(access.api_key.expose())
             .map_err(|_| invalid("model_access.api_key has characters that no HTTP header can hold"))?;
         key.set_sensitive(true);
-        Ok(Self { client: client()?, base, key })
+        let client = outbound::client().map_err(|error| {
+            tracing::error!(%error, "no HTTP client");
+            DriverError::StartFailed("the client for the model API cannot be set up".to_owned())
+        })?;
+        Ok(Self { client, base, key })
     }
 
     fn url(&self, request: &Request) -> Url {
@@ -73,53 +75,11 @@ impl ModelRoute for Direct {
 
 impl Direct {
     fn unreachable(&self, error: &reqwest::Error) -> RouteError {
-        // The error's own text would repeat the whole URL.
         let host = self.base.host_str().unwrap_or_default();
-        let why = if error.is_timeout() {
-            "did not answer in time"
-        } else if error.is_connect() {
-            "cannot be reached"
-        } else {
-            "broke off the connection"
-        };
+        let why = outbound::why(error);
         tracing::debug!(error = ?error.to_string(), "model call");
         RouteError(format!(
             "the model API at {host} {why}: check the base URL and the network of the container"
         ))
-    }
-}
-
-/// A client that trusts the system's certificates, or those of the web where the system has none.
-fn client() -> Result<Client, DriverError> {
-    // Ignored because it fails only when one is installed already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = || {
-        Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .tcp_nodelay(true)
-    };
-    let client = builder().build().or_else(|_| builder().tls_certs_only(web_roots()).build());
-    client.map_err(|error| {
-        tracing::error!(%error, "no HTTP client");
-        DriverError::StartFailed("the client for the model API cannot be set up".to_owned())
-    })
-}
-
-fn web_roots() -> impl Iterator<Item = reqwest::Certificate> {
-    webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .filter_map(|root| reqwest::Certificate::from_der(root).ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_client_can_do_without_the_systems_certificates() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        assert!(web_roots().count() > 50);
-        assert!(Client::builder().tls_certs_only(web_roots()).build().is_ok());
     }
 }

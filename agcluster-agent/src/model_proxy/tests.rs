@@ -1,3 +1,4 @@
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use agcluster_protocol::Secret;
@@ -6,6 +7,7 @@ use axum::routing::{any, post};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::*;

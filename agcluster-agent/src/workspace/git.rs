@@ -11,6 +11,7 @@ mod log;
 mod program;
 mod quoting;
 mod reference;
+mod remote;
 mod repository;
 mod status;
 #[cfg(test)]
@@ -21,8 +22,8 @@ use std::sync::Arc;
 
 use agcluster_protocol::workspace::INVALID_REQUEST;
 use agcluster_protocol::workspace::git::{
-    BranchRequest, Branches, CommitRequest, Committed, Diff, DiffQuery, Log, LogQuery, Repositories,
-    RepositoryQuery, Status, routes,
+    BranchRequest, Branches, CloneRequest, Cloned, CommitRequest, Committed, Diff, DiffQuery, Fetched, Log,
+    LogQuery, Pushed, Remote, RemoteQuery, Repositories, RepositoryQuery, Status, SyncRequest, routes,
 };
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{FromRequestParts, Query, State};
@@ -48,6 +49,11 @@ pub(super) fn routes(config: &WorkspaceConfig, tree: Arc<ProcessTree>) -> Router
         .route(routes::BRANCHES, get(branches))
         .route(routes::BRANCH, post(branch))
         .route(routes::COMMIT, post(commit))
+        .route(routes::REMOTE, post(remote))
+        .route(routes::CLONE, post(clone))
+        .route(routes::FETCH, post(fetch))
+        .route(routes::PULL, post(pull))
+        .route(routes::PUSH, post(push))
         .with_state(Service { workspace: config.root.clone().into(), git: Arc::new(Git::new(tree)) })
 }
 
@@ -127,4 +133,43 @@ async fn commit(
 ) -> Result<Json<Committed>, Refusal> {
     let repo = service.open(&request.path).await?;
     commit::commit(&service.git, &repo, request).await.map(Json)
+}
+
+async fn remote(
+    State(service): State<Service>,
+    JsonBody(query): JsonBody<RemoteQuery>,
+) -> Result<Json<Remote>, Refusal> {
+    let repo = service.open(&query.path).await?;
+    remote::remote(&service.git, &repo, &query).await.map(Json)
+}
+
+async fn clone(
+    State(service): State<Service>,
+    JsonBody(request): JsonBody<CloneRequest>,
+) -> Result<Json<Cloned>, Refusal> {
+    remote::clone(&service.git, &service.workspace, request).await.map(Json)
+}
+
+async fn fetch(
+    State(service): State<Service>,
+    JsonBody(request): JsonBody<SyncRequest>,
+) -> Result<Json<Fetched>, Refusal> {
+    let repo = service.open(&request.path).await?;
+    remote::fetch(&service.git, &repo, &request, false).await.map(Json)
+}
+
+async fn pull(
+    State(service): State<Service>,
+    JsonBody(request): JsonBody<SyncRequest>,
+) -> Result<Json<Fetched>, Refusal> {
+    let repo = service.open(&request.path).await?;
+    remote::fetch(&service.git, &repo, &request, true).await.map(Json)
+}
+
+async fn push(
+    State(service): State<Service>,
+    JsonBody(request): JsonBody<SyncRequest>,
+) -> Result<Json<Pushed>, Refusal> {
+    let repo = service.open(&request.path).await?;
+    remote::push(&service.git, &repo, &request).await.map(Json)
 }

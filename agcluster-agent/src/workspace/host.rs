@@ -12,7 +12,7 @@ use axum::http::header;
 use axum::response::Response;
 use tower::ServiceExt;
 
-use super::{WorkspaceConfig, serve};
+use super::{WorkspaceConfig, remote, serve};
 use crate::ServerConfig;
 use crate::program::ProcessTree;
 use apart::Apart;
@@ -38,9 +38,27 @@ impl Host {
         }
     }
 
+    /// Whether a request is answered before there is a session.
+    pub(crate) fn serves_before(request: &Request) -> bool {
+        remote::Command::of(request) == Some(remote::Command::Clone)
+    }
+
     /// Answers a request; both bodies are streamed.
-    pub(crate) async fn handle(&self, mut request: Request) -> Result<Response, Problem> {
+    pub(crate) async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Problem> {
         request.headers_mut().remove(header::AUTHORIZATION);
+        match remote::Command::of(&request) {
+            Some(command) => Ok(remote::carry_out(self, command, request).await),
+            None => self.pass_on(request).await,
+        }
+    }
+
+    /// The same for a clone, after which all ends that was started for it.
+    pub(crate) async fn handle_once(self: Arc<Self>, request: Request) -> Response {
+        remote::carry_out_once(self, remote::Command::Clone, request).await
+    }
+
+    /// Has the workspace itself answer a request, which holds no secret.
+    pub(super) async fn pass_on(&self, request: Request) -> Result<Response, Problem> {
         match self {
             Self::Here(router, _) => router.clone().oneshot(request).await.map_err(|never| match never {}),
             Self::Apart(apart) => apart.forward(request).await,

@@ -5,11 +5,13 @@
 
 mod diff;
 mod remote;
+mod url;
 
 use serde::{Deserialize, Serialize};
 
 pub use diff::{Diff, DiffQuery, FileDiff, FileStatus, Hunk, Line, LineKind};
 pub use remote::{CloneRequest, Cloned, Credentials, Fetched, Progress, Pushed, Remote, SyncRequest};
+pub use url::{InvalidUrl, RepositoryUrl};
 
 /// The routes, beneath [`PREFIX`](super::PREFIX).
 pub mod routes {
@@ -27,7 +29,7 @@ pub mod routes {
     pub const BRANCH: &str = "/git/branch";
     /// `POST` of a [`CommitRequest`](super::CommitRequest): [`Committed`](super::Committed).
     pub const COMMIT: &str = "/git/commit";
-    /// `GET` of a [`RemoteQuery`](super::RemoteQuery): [`Remote`](super::Remote).
+    /// `POST` of a [`RemoteQuery`](super::RemoteQuery): [`Remote`](super::Remote).
     pub const REMOTE: &str = "/git/remote";
     /// `POST` of a [`CloneRequest`](super::CloneRequest): [`Progress`](super::Progress) of [`Cloned`](super::Cloned).
     pub const CLONE: &str = "/git/clone";

@@ -40,6 +40,8 @@ pub(super) struct Run<'a> {
     command: Command,
     input: Vec<u8>,
     most: usize,
+    limit: Duration,
+    configured: usize,
 }
 
 /// What came of a command.
@@ -72,7 +74,7 @@ impl Git {
         options::environment(&mut command, &folder.root);
         command.args(options::ALWAYS).current_dir(folder.handle());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Run { git: self, command, input: Vec::new(), most: ANSWER }
+        Run { git: self, command, input: Vec::new(), most: ANSWER, limit: LOCAL, configured: 0 }
     }
 }
 
@@ -97,19 +99,24 @@ impl Run<'_> {
         mut self,
         entries: impl IntoIterator<Item = (impl AsRef<OsStr>, impl AsRef<OsStr>)>,
     ) -> Self {
-        let mut count = 0;
         for (key, value) in entries {
-            self.command.env(format!("GIT_CONFIG_KEY_{count}"), key);
-            self.command.env(format!("GIT_CONFIG_VALUE_{count}"), value);
-            count += 1;
+            self.command.env(format!("GIT_CONFIG_KEY_{}", self.configured), key);
+            self.command.env(format!("GIT_CONFIG_VALUE_{}", self.configured), value);
+            self.configured += 1;
         }
-        self.command.env("GIT_CONFIG_COUNT", count.to_string());
+        self.command.env("GIT_CONFIG_COUNT", self.configured.to_string());
         self
     }
 
     /// What it reads from its standard input.
     pub(super) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
         self.input = input.into();
+        self
+    }
+
+    /// The longest it may take.
+    pub(super) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -137,7 +144,7 @@ impl Run<'_> {
 
     /// Runs it to its end. Dropping the future kills it.
     pub(super) async fn output(self) -> Result<Output, Refusal> {
-        let most = self.most;
+        let (most, limit) = (self.most, self.limit);
         let run = async {
             let mut running = self.start().await?;
             let mut stdout = Vec::new();
@@ -153,10 +160,10 @@ impl Run<'_> {
             let (success, stderr) = running.end().await;
             Ok(Output { success, stdout, cut, stderr })
         };
-        tokio::time::timeout(LOCAL, run).await.unwrap_or_else(|_| {
+        tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
             Err(Refusal::new(
                 codes::GIT_TIMEOUT,
-                format!("git took longer than {} seconds: ask for less at once", LOCAL.as_secs()),
+                format!("git took longer than {} seconds: ask for less at once", limit.as_secs()),
             ))
         })
     }

@@ -90,8 +90,8 @@ pub struct Remote {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress<T> {
-    /// It is under way; what git says of it.
-    Working(String),
+    /// It is under way. Told again and again, so that no connection seems dead.
+    Working,
     /// It has been done.
     Done(T),
     /// It was refused, or did not work.
