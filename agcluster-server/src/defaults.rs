@@ -18,6 +18,8 @@ pub struct AgentDefaults {
     pub model_base_url: String,
     /// The models that clients of the model APIs may choose.
     pub models: Vec<String>,
+    /// Whether repositories may be reached over `http://`.
+    pub git_plain_http: bool,
 }
 
 impl AgentDefaults {

@@ -81,6 +81,10 @@ pub struct Settings {
     )]
     pub models: Vec<String>,
 
+    /// Let git repositories be reached over http:// as well, which is not encrypted: for tests and closed networks
+    #[arg(long, env = "GIT_PLAIN_HTTP")]
+    pub git_plain_http: bool,
+
     /// Where sessions and events are kept: sqlite:///path/of/file, postgres://user:password@host/database, or memory: for a
     /// server that forgets [default: agcluster.db in the data folder]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = any_secret)]
@@ -264,6 +268,7 @@ impl Settings {
             image: self.agent_image.clone(),
             model_base_url: self.anthropic_base_url.clone(),
             models: self.models.clone(),
+            git_plain_http: self.git_plain_http,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Each fake is a real server or program that checks what it is sent and records it, so that a test fails on a
 //! wrong request and not only on a wrong answer. The end-to-end suites that use them are in `tests/tests/`.
 //!
+//! * [`git_host`]: a host of git repositories, over HTTP;
 //! * [`ground`]: what a provider stands on, and whether anything is left there;
 //! * [`conformance`]: the behaviour suite on any provider;
 //! * [`model_api`]: the model vendor's HTTP API, scripted by the prompt;
@@ -12,6 +13,7 @@
 //! * [`system`]: a whole AgCluster: the server, the model API behind it, clients before it.
 
 pub mod conformance;
+pub mod git_host;
 pub mod ground;
 pub mod model_api;
 pub mod platforms;

@@ -153,6 +153,14 @@ impl System {
         &self.cluster
     }
 
+    /// The name under which its agents reach this machine.
+    ///
+    /// # Errors
+    /// When the engine does not say.
+    pub async fn host(&self) -> anyhow::Result<String> {
+        self.ground.host().await
+    }
+
     /// The model API behind it.
     pub fn model(&self) -> &ModelApi {
         &self.model

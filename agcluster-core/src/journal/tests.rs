@@ -104,6 +104,7 @@ fn record() -> SessionRecord {
         approvals: crate::session::ApprovalPolicy::default(),
         disposable: false,
         model_base_url: None,
+        repository: None,
         created_at: now,
         last_active: now,
         state: State::default(),

@@ -9,7 +9,9 @@ use agcluster_protocol::{Configure, Configured, Health, Phase, TOKEN_DIGEST_ENV,
 
 use super::lifecycle::changed;
 use super::session_handle::Along;
-use super::{LaunchFacts, LaunchTimings, Result, Session, SessionError, Status, approvals, lifetime, pump};
+use super::{
+    LaunchFacts, LaunchTimings, Result, Session, SessionError, Status, approvals, lifetime, pump, repository,
+};
 use crate::agent::{AgentClient, wait_until_healthy};
 use crate::journal::{Entry, Patience};
 use crate::provider::{
@@ -46,6 +48,7 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
         error = until_container_ends(provider.as_ref(), &container) => return Err(error),
     };
     let healthy_us = elapsed();
+    repository::clone(session, &client, health.phase).await?;
     let configured = configured(session, &client, &health, generation).await?;
     let timings = LaunchTimings { created_us, healthy_us, ready_us: elapsed() };
 

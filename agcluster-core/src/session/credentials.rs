@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use agcluster_protocol::workspace::git;
 use agcluster_protocol::{AgentOptions, McpServer, ModelAccess, Secret};
 
 use super::AgentSpec;
@@ -13,6 +14,8 @@ pub(super) struct Credentials {
     pub(super) api_key: Option<Secret>,
     /// The options with their secrets; those of the record have none.
     pub(super) options: Option<AgentOptions>,
+    /// What opens its repository.
+    pub(super) git: Option<git::Credentials>,
 }
 
 impl Credentials {
@@ -100,7 +103,7 @@ mod tests {
         let nothing = Credentials::default();
         let missing = nothing.missing(&agent(), Some("https://api.example.com")).unwrap();
         assert!(missing.contains("model API") && missing.contains("files"), "{missing}");
-        let all = Credentials { api_key: Some(Secret::new("k")), options: Some(options()) };
+        let all = Credentials { api_key: Some(Secret::new("k")), options: Some(options()), git: None };
         assert_eq!(all.missing(&agent(), Some("https://api.example.com")), None);
     }
 }

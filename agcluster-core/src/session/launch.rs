@@ -1,10 +1,11 @@
 //! What is asked of a launch.
 
+use agcluster_protocol::workspace::git::Credentials;
 use agcluster_protocol::{AgentOptions, DriverKind, ModelAccess};
 use serde::{Deserialize, Serialize};
 
 use super::turns::Idempotency;
-use super::{ApprovalPolicy, Owner, SessionPolicy};
+use super::{ApprovalPolicy, Owner, Repository, SessionPolicy};
 use crate::config::{AgentConfig, LaunchOptions};
 use crate::provider::Resources;
 
@@ -21,6 +22,10 @@ pub struct Launch {
     pub providers: Vec<String>,
     /// How the agent reaches its model; none for an agent that calls no model.
     pub model_access: Option<ModelAccess>,
+    /// A repository to clone before its agent starts.
+    pub repository: Option<Repository>,
+    /// What opens that repository.
+    pub git_credentials: Option<Credentials>,
     /// What happens when nobody needs it.
     pub policy: SessionPolicy,
     /// How long people may take to answer its agent.
@@ -49,6 +54,8 @@ impl Launch {
             owner,
             providers: Vec::new(),
             model_access: None,
+            repository: None,
+            git_credentials: None,
             policy: config.session,
             approvals: config.approvals,
             disposable: false,

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AgentId, AgentSpec, ApprovalPolicy, LaunchTimings, Owner, SessionId, SessionPolicy, State};
+use super::{
+    AgentId, AgentSpec, ApprovalPolicy, LaunchTimings, Owner, Repository, SessionId, SessionPolicy, State,
+};
 
 /// Everything about a session that outlives the process. No secret is among it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,6 +35,9 @@ pub struct SessionRecord {
     pub disposable: bool,
     /// Where its model is; none for an agent that calls no model.
     pub model_base_url: Option<String>,
+    /// The repository it begins with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repository: Option<Repository>,
     /// When it was launched.
     pub created_at: Timestamp,
     /// When something last acted in it.

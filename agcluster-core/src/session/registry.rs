@@ -263,6 +263,7 @@ impl Sessions {
             approvals: launch.approvals.or(self.inner.cluster.approvals),
             disposable: launch.disposable,
             model_base_url: launch.model_access.as_ref().map(|access| access.base_url.clone()),
+            repository: launch.repository.clone(),
             created_at: now,
             last_active: now,
             state: State { generation: FIRST_GENERATION, ..State::default() },
@@ -464,6 +465,7 @@ fn credentials(launch: &Launch) -> Credentials {
     Credentials {
         api_key: launch.model_access.as_ref().map(|access| access.api_key.clone()),
         options: Some(launch.agent.options.clone()),
+        git: launch.git_credentials.clone(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use agcluster_protocol::workspace::git;
 use agcluster_protocol::{Liveness, Secret, Settings, TurnId, codes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -13,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::credentials::Credentials;
 use super::placement::Placement;
+use super::repository;
 use super::{
-    AgentId, AgentSpec, ApprovalPolicy, LaunchFacts, LaunchTimings, Owner, Result, SessionError, SessionId,
-    SessionPolicy, SessionRecord, State, Status,
+    AgentId, AgentSpec, ApprovalPolicy, LaunchFacts, LaunchTimings, Owner, Repository, Result, SessionError,
+    SessionId, SessionPolicy, SessionRecord, State, Status,
 };
 use crate::agent::{AgentClient, AgentError, TokenKey};
 use crate::journal::{self, Entry, Journal, JournalError, Patience, Record};
@@ -35,6 +37,7 @@ pub struct Session {
     pub(super) approvals: ApprovalPolicy,
     pub(super) disposable: bool,
     pub(super) model_base_url: Option<String>,
+    pub(super) repository: Option<Repository>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) journal: Journal,
     pub(super) placement: Placement,
@@ -108,6 +111,8 @@ pub struct SessionInfo {
     pub last_active: Timestamp,
     /// What is less than was asked for, one sentence each.
     pub warnings: Vec<String>,
+    /// The repository it began with.
+    pub repository: Option<Repository>,
     /// How long the launch took, once it is done.
     pub timings: Option<LaunchTimings>,
 }
@@ -132,6 +137,7 @@ impl Session {
             approvals: record.approvals.or(cluster.approvals),
             disposable: record.disposable,
             model_base_url: record.model_base_url,
+            repository: record.repository,
             cluster,
             journal,
             placement,
@@ -186,6 +192,7 @@ impl Session {
             created_at: self.created_at,
             last_active: self.last_active(),
             warnings: facts.as_ref().map(|facts| facts.warnings.clone()).unwrap_or_default(),
+            repository: self.repository.clone(),
             timings: facts.map(|facts| facts.timings),
         }
     }
@@ -279,9 +286,20 @@ impl Session {
         self.credentials.send_modify(|credentials| credentials.options = Some(options));
     }
 
+    /// Brings what opens its repository, which is kept nowhere, to a session that has not cloned it yet.
+    pub fn bring_git_credentials(&self, credentials: git::Credentials) {
+        self.credentials.send_modify(|known| known.git = Some(credentials));
+    }
+
     /// What is missing to start its agent, in words.
     pub(super) fn missing_credentials(&self) -> Option<String> {
-        self.credentials.borrow().missing(&self.agent, self.model_base_url.as_deref())
+        let credentials = self.credentials.borrow();
+        let of_agent = credentials.missing(&self.agent, self.model_base_url.as_deref());
+        let is_private = self.repository.as_ref().is_some_and(|repository| repository.private);
+        let of_repository = is_private && credentials.git.is_none() && !self.state.borrow().cloned;
+        let of_repository = of_repository.then(|| repository::MISSING.to_owned());
+        let missing: Vec<String> = of_agent.into_iter().chain(of_repository).collect();
+        (!missing.is_empty()).then(|| missing.join(" and "))
     }
 
     /// When something last acted.
@@ -328,6 +346,7 @@ impl Session {
             approvals: self.approvals,
             disposable: self.disposable,
             model_base_url: self.model_base_url.clone(),
+            repository: self.repository.clone(),
             created_at: self.created_at,
             last_active: self.last_active(),
             state,

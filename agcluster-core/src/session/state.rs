@@ -99,6 +99,9 @@ pub struct State {
     /// What its agent asks of people, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,
+    /// Whether its repository has been cloned.
+    #[serde(default)]
+    pub cloned: bool,
 }
 
 impl State {

@@ -1,15 +1,19 @@
 //! Git repositories in a session's container.
 
 use agcluster_protocol::workspace::PREFIX;
+mod remote;
+
 use agcluster_protocol::workspace::git::{
-    BranchRequest, Branches, CommitRequest, Committed, Diff, DiffQuery, Log, LogQuery, Repositories,
-    RepositoryQuery, Status, routes,
+    BranchRequest, Branches, CloneRequest, Cloned, CommitRequest, Committed, Diff, DiffQuery, Fetched, Log,
+    LogQuery, Pushed, Repositories, RepositoryQuery, Status, SyncRequest, routes,
 };
 use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::form_urlencoded;
+
+pub(crate) use remote::clone;
 
 use super::Workspace;
 use crate::agent::{AgentError, Exchange};
@@ -84,6 +88,48 @@ impl<'a> Git<'a> {
     /// See [`Git`].
     pub async fn commit(&self, request: &CommitRequest) -> Result<Committed> {
         self.tell("git commit", routes::COMMIT, request).await
+    }
+
+    /// Clones a repository into a folder that does not exist, or is empty. The credentials stay with the agent server.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn clone_repository(&self, request: &CloneRequest) -> Result<Cloned> {
+        self.reach("git clone", routes::CLONE, request).await
+    }
+
+    /// Brings what a remote has.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn fetch(&self, request: &SyncRequest) -> Result<Fetched> {
+        self.reach("git fetch", routes::FETCH, request).await
+    }
+
+    /// Brings what a remote has, and moves the present branch to it when nothing of its own is in the way.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn pull(&self, request: &SyncRequest) -> Result<Fetched> {
+        self.reach("git pull", routes::PULL, request).await
+    }
+
+    /// Pushes a branch.
+    ///
+    /// # Errors
+    /// See [`Git`].
+    pub async fn push(&self, request: &SyncRequest) -> Result<Pushed> {
+        self.reach("git push", routes::PUSH, request).await
+    }
+
+    async fn reach<T: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        route: &str,
+        request: &impl Serialize,
+    ) -> Result<T> {
+        let client = self.workspace.session().agent_client().await?;
+        Ok(remote::carry_out(&client, operation, route, request).await?)
     }
 
     async fn ask<T: DeserializeOwned>(

@@ -134,6 +134,7 @@ pub(crate) const PROBLEMS: &[Known] = &[
     known("too_many", 413, "more things than are taken"),
     known("no_space", 507, "the disk is full"),
     // Git.
+    known("repo_missing", 400, "branch, repo_path or git_credentials were sent without repo"),
     known("git_not_a_repository", 404, "the folder is in no git repository"),
     known("git_ref_not_found", 404, "there is no such branch, tag or commit"),
     known("git_ref_invalid", 400, "that cannot be the name of a branch, tag or commit"),

@@ -1,8 +1,8 @@
 //! Git repositories in a session's workspace.
 
 use agcluster_core::protocol::workspace::git::{
-    BranchRequest, Branches, CommitRequest, Committed, Diff, DiffQuery, Log, LogQuery, Repositories,
-    RepositoryQuery, Status,
+    BranchRequest, Branches, CloneRequest, Cloned, CommitRequest, Committed, Diff, DiffQuery, Fetched, Log,
+    LogQuery, Pushed, Repositories, RepositoryQuery, Status, SyncRequest,
 };
 use agcluster_core::workspace::Workspace;
 use axum::Json;
@@ -25,6 +25,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(branches))
         .routes(routes!(branch))
         .routes(routes!(commit))
+        .routes(routes!(clone))
+        .routes(routes!(fetch))
+        .routes(routes!(pull))
+        .routes(routes!(push))
 }
 
 /// What every command of git's can come to.
@@ -42,6 +46,23 @@ const GIT: &[&str] = &[
     "git_missing",
 ];
 
+/// What a command comes to that goes to a repository elsewhere.
+pub(super) const REMOTE: &[&str] = &[
+    "invalid_path",
+    "forbidden",
+    "file_exists",
+    "no_space",
+    "git_ref_not_found",
+    "git_ref_invalid",
+    "git_url_invalid",
+    "git_auth_failed",
+    "git_repo_not_found",
+    "git_unreachable",
+    "git_failed",
+    "git_timeout",
+    "git_missing",
+];
+
 problems!(LookProblems = SESSION, QUERY, RUNNING, AGENT, GIT);
 problems!(
     ChangeProblems = SESSION,
@@ -51,6 +72,8 @@ problems!(
     GIT,
     ["git_branch_exists", "git_nothing_to_commit", "git_conflict", "no_space"],
 );
+
+problems!(RemoteProblems = SESSION, BODY, RUNNING, AGENT, GIT, REMOTE, ["git_conflict", "git_rejected"],);
 
 fn workspace(state: &AppState, caller: &Caller, id: &str) -> Result<Workspace, Problem> {
     Ok(Workspace::of(caller.session(state, id)?))
@@ -194,4 +217,86 @@ pub(crate) async fn commit(
     extract::Json(request): extract::Json<CommitRequest>,
 ) -> Result<Json<Committed>, Problem> {
     Ok(Json(workspace(&state, &caller, &id)?.git().commit(&request).await?))
+}
+
+/// A request as a client may make it.
+fn own_clone(state: &AppState, request: CloneRequest) -> CloneRequest {
+    CloneRequest { adopt: false, through: None, plain_http: state.defaults.git_plain_http, ..request }
+}
+
+/// A request as a client may make it.
+fn own_sync(state: &AppState, request: SyncRequest) -> SyncRequest {
+    SyncRequest { through: None, plain_http: state.defaults.git_plain_http, ..request }
+}
+
+/// Clones a repository from an `https://` URL; `credentials` do not reach the container's disk, environment or processes.
+#[utoipa::path(
+    post, path = "/api/agents/{id}/git/clone", operation_id = "clone_repository", tag = "Git",
+    security(("key" = [])),
+    params(("id" = String, Path, description = "The session")),
+    request_body = serde_json::Value,
+    responses((status = 200, description = "Where it is", body = serde_json::Value), RemoteProblems),
+)]
+pub(crate) async fn clone(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    extract::Json(request): extract::Json<CloneRequest>,
+) -> Result<Json<Cloned>, Problem> {
+    let request = own_clone(&state, request);
+    Ok(Json(workspace(&state, &caller, &id)?.git().clone_repository(&request).await?))
+}
+
+/// Fetches what a remote has; `credentials` go with the `url` that they are for.
+#[utoipa::path(
+    post, path = "/api/agents/{id}/git/fetch", operation_id = "fetch_repository", tag = "Git",
+    security(("key" = [])),
+    params(("id" = String, Path, description = "The session")),
+    request_body = serde_json::Value,
+    responses((status = 200, description = "The present branch and what it follows", body = serde_json::Value), RemoteProblems),
+)]
+pub(crate) async fn fetch(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    extract::Json(request): extract::Json<SyncRequest>,
+) -> Result<Json<Fetched>, Problem> {
+    let request = own_sync(&state, request);
+    Ok(Json(workspace(&state, &caller, &id)?.git().fetch(&request).await?))
+}
+
+/// Fetches, and moves the present branch to the one it follows when nothing of its own is in the way.
+#[utoipa::path(
+    post, path = "/api/agents/{id}/git/pull", operation_id = "pull_branch", tag = "Git",
+    security(("key" = [])),
+    params(("id" = String, Path, description = "The session")),
+    request_body = serde_json::Value,
+    responses((status = 200, description = "The present branch and what it follows", body = serde_json::Value), RemoteProblems),
+)]
+pub(crate) async fn pull(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    extract::Json(request): extract::Json<SyncRequest>,
+) -> Result<Json<Fetched>, Problem> {
+    let request = own_sync(&state, request);
+    Ok(Json(workspace(&state, &caller, &id)?.git().pull(&request).await?))
+}
+
+/// Pushes a branch to the remote's branch of the same name.
+#[utoipa::path(
+    post, path = "/api/agents/{id}/git/push", operation_id = "push_branch", tag = "Git",
+    security(("key" = [])),
+    params(("id" = String, Path, description = "The session")),
+    request_body = serde_json::Value,
+    responses((status = 200, description = "The branch and its commit", body = serde_json::Value), RemoteProblems),
+)]
+pub(crate) async fn push(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    extract::Json(request): extract::Json<SyncRequest>,
+) -> Result<Json<Pushed>, Problem> {
+    let request = own_sync(&state, request);
+    Ok(Json(workspace(&state, &caller, &id)?.git().push(&request).await?))
 }

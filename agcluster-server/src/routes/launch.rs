@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use agcluster_core::config::{AgentConfig, McpEnv};
 use agcluster_core::protocol::Secret;
+use agcluster_core::protocol::workspace::git::Credentials;
+use agcluster_core::session::Repository;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -12,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::git;
 use super::idempotency;
 use super::provider_names::ProviderNames;
 use super::sessions;
@@ -40,7 +43,10 @@ problems!(
         "config_invalid",
         "config_not_found",
         "provider_unknown",
+        "repo_missing",
+        "git_url_invalid",
     ],
+    git::REMOTE,
 );
 
 /// The body of `POST /api/agents/launch`.
@@ -58,6 +64,14 @@ pub(crate) struct LaunchRequest {
     mcp_env: Option<McpEnv>,
     /// Another base URL of the model API.
     base_url: Option<String>,
+    /// The `https://` URL of a git repository that is cloned before the agent starts.
+    repo: Option<String>,
+    /// Its branch or tag; its own choice when absent.
+    branch: Option<String>,
+    /// Its folder below the workspace; named like the repository when absent.
+    repo_path: Option<String>,
+    /// What opens it. Neither kept nor known to the container.
+    git_credentials: Option<Credentials>,
 }
 
 /// Launches a session, and answers when its agent is ready for the first prompt.
@@ -95,11 +109,33 @@ pub(crate) async fn launch(
     launch.config_id = config_id;
     launch.idempotency = idempotency::of(&headers, digest)?;
     launch.providers = request.provider.map(ProviderNames::into_list).unwrap_or_default();
+    let seed = (request.repo, request.branch, request.repo_path, request.git_credentials);
+    (launch.repository, launch.git_credentials) = repository(&state, seed)?;
     let session = state.sessions.launch(launch).await?;
     let info = session.info();
     let mut answer = sessions::render(&info);
     answer["message"] = format!("Agent launched successfully from configuration {}", info.config_id).into();
     Ok(axum::Json(answer))
+}
+
+type Seed = (Option<String>, Option<String>, Option<String>, Option<Credentials>);
+
+/// The repository that is meant, and what opens it.
+fn repository(
+    state: &AppState,
+    (repo, branch, path, credentials): Seed,
+) -> Result<(Option<Repository>, Option<Credentials>), Problem> {
+    let Some(url) = repo else {
+        if branch.is_some() || path.is_some() || credentials.is_some() {
+            let detail = "branch, repo_path and git_credentials go with repo, the URL of a repository";
+            return Err(Problem::bad_request("repo_missing", detail));
+        }
+        return Ok((None, None));
+    };
+    let mut repository = Repository::new(&url, state.defaults.git_plain_http)
+        .map_err(|invalid| Problem::bad_request("git_url_invalid", invalid.to_string()))?;
+    (repository.branch, repository.path, repository.private) = (branch, path, credentials.is_some());
+    Ok((Some(repository), credentials))
 }
 
 /// The one configuration that is meant, its id, and what is wrong with it.

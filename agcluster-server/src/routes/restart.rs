@@ -1,6 +1,7 @@
 //! A new container for a session, on the same workspace.
 
 use agcluster_core::config::{LaunchOptions, McpEnv};
+use agcluster_core::protocol::workspace::git::Credentials;
 use agcluster_core::session::{Session, SessionError};
 use axum::Json;
 use axum::extract::State;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::sessions;
+use super::{git, sessions};
 use crate::auth::Caller;
 use crate::extract::{MaybeJson, Path};
 use crate::openapi::problems::{AGENT, BODY, PROVIDER, RUNNING, SESSION, problems};
@@ -20,13 +21,23 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(restart))
 }
 
-problems!(RestartProblems = SESSION, BODY, RUNNING, PROVIDER, AGENT, ["config_not_found", "config_invalid"],);
+problems!(
+    RestartProblems = SESSION,
+    BODY,
+    RUNNING,
+    PROVIDER,
+    AGENT,
+    git::REMOTE,
+    ["config_not_found", "config_invalid"],
+);
 
 /// The body of `POST /api/agents/sessions/{id}/restart`.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct RestartRequest {
     /// Credentials of MCP servers, as at the launch: they are kept nowhere, so a server that was restarted has none.
     mcp_env: Option<McpEnv>,
+    /// What opens the repository of a session that has not cloned it yet: it is kept nowhere either.
+    git_credentials: Option<Credentials>,
 }
 
 /// Gives the session a new container on the same workspace, and answers when its agent takes turns again, with its conversation.
@@ -43,6 +54,9 @@ pub(crate) async fn restart(
     MaybeJson(request): MaybeJson<RestartRequest>,
 ) -> Result<Json<Value>, Problem> {
     let session = caller.session(&state, &id)?;
+    if let Some(credentials) = request.git_credentials {
+        session.bring_git_credentials(credentials);
+    }
     match &request.mcp_env {
         Some(mcp_env) => {
             session.bring_options(options(&state, &session, mcp_env)?.options);

@@ -42,6 +42,9 @@ pub(crate) fn render(info: &SessionInfo) -> Value {
         "last_active": info.last_active,
         "expires_at": info.state.expires_at,
         "warnings": info.warnings,
+        "repository": info.repository.as_ref().map(|repository| json!({
+            "url": repository.url, "branch": repository.branch, "path": repository.path,
+        })),
         "timings": info.timings,
         "config": null,
     })

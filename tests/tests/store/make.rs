@@ -44,6 +44,7 @@ pub(crate) fn session(name: &str) -> SessionRecord {
         disposable: false,
         agent,
         model_base_url: None,
+        repository: None,
         created_at: at(0),
         last_active: at(0),
         state: State::default(),

@@ -73,8 +73,7 @@ pub(super) async fn diff(git: &Git, repo: Repo, query: DiffQuery) -> Result<Diff
     if query.staged {
         run = run.arg("--cached");
     }
-    let (mut sections, cut) = read(only(run.args(sides), query.file.as_deref())).await?;
-    sections.truncated |= cut;
+    let mut sections = read(only(run.args(sides), query.file.as_deref())).await?;
     if query.head.is_none() && !query.staged {
         untracked::append(git, &repo, query.file.as_deref(), &mut sections).await?;
     }
@@ -119,8 +118,8 @@ fn only<'a>(run: Run<'a>, file: Option<&str>) -> Run<'a> {
     }
 }
 
-/// Reads what git says. Whether it was cut off for want of time comes along.
-async fn read(run: Run<'_>) -> Result<(Sections, bool), Refusal> {
+/// Reads what git says, as far as time and room allow.
+async fn read(run: Run<'_>) -> Result<Sections, Refusal> {
     let mut running = run.start().await?;
     let Some(stdout) = running.stdout.take() else { return Err(failed("")) };
     let mut lines = Lines::with_most(stdout, LONGEST_LINE);
@@ -135,11 +134,11 @@ async fn read(run: Run<'_>) -> Result<(Sections, bool), Refusal> {
         true
     };
     let whole = tokio::time::timeout(READING, reading).await.unwrap_or(false);
-    sections.end();
     if !whole {
-        running.kill();
-        return Ok((sections, true));
+        sections.cut();
+        return Ok(sections);
     }
+    sections.end();
     let (success, stderr) = running.end().await;
-    if success { Ok((sections, false)) } else { Err(failed(&stderr)) }
+    if success { Ok(sections) } else { Err(failed(&stderr)) }
 }

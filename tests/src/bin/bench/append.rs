@@ -166,6 +166,7 @@ fn session(id: &SessionId) -> SessionRecord {
         approvals: ApprovalPolicy::default(),
         disposable: false,
         model_base_url: None,
+        repository: None,
         created_at: Timestamp::now(),
         last_active: Timestamp::now(),
         state: State::default(),

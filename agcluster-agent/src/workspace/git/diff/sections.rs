@@ -22,11 +22,19 @@ pub(super) struct Sections {
     pub(super) truncated: bool,
     budget: Budget,
     /// How each file's part of the patch begins.
-    headers: HashMap<Vec<u8>, usize>,
+    headers: HashMap<Vec<u8>, Place>,
     /// The part that is being read.
     current: Option<Section>,
     /// Whether the list is over and the patch has begun.
     in_patch: bool,
+}
+
+/// Whose part it is.
+#[derive(Debug)]
+struct Place {
+    index: usize,
+    /// Whether it has come.
+    reached: bool,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +71,11 @@ impl Sections {
         if line.starts_with(b"diff --git ") {
             self.end();
             self.in_patch = true;
-            self.current = Some(Section { file: self.headers.get(&*line).copied(), ..Section::default() });
+            let place = self.headers.get_mut(&*line).map(|place| {
+                place.reached = true;
+                place.index
+            });
+            self.current = Some(Section { file: place, ..Section::default() });
         } else if let Some(section) = &mut self.current {
             section.take(&line);
         } else if !self.in_patch {
@@ -103,6 +115,17 @@ impl Sections {
         }
     }
 
+    /// Says that something would have followed.
+    pub(super) fn cut(&mut self) {
+        self.end();
+        self.truncated = true;
+        for place in self.headers.values().filter(|place| !place.reached) {
+            if let Some(file) = self.files.get_mut(place.index) {
+                file.truncated = true;
+            }
+        }
+    }
+
     /// Whether nothing more is wanted.
     pub(super) fn is_full(&self) -> bool {
         self.budget.is_seen_enough()
@@ -114,7 +137,7 @@ impl Sections {
         if self.add(raw.file)
             && let Some(header) = raw.header
         {
-            self.headers.insert(header, index);
+            self.headers.insert(header, Place { index, reached: false });
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agcluster_protocol::workspace as codes;
 use agcluster_protocol::workspace::git::{CloneRequest, Cloned, RemoteQuery, RepositoryUrl};
 use cap_std::fs::Dir;
+use tokio::runtime::Handle;
 
 use super::super::super::folder::{Folder, refusal, relative, shown};
 use super::super::program::Git;
@@ -173,18 +175,20 @@ impl Drop for Staging {
         if self.placed {
             return;
         }
-        let Ok(root) = self.root.try_clone() else { return };
-        let name = std::mem::take(&mut self.name);
-        tokio::task::spawn_blocking(move || {
-            // A git that was killed may still be on its way out.
-            for _ in 0..TRIES {
-                match root.remove_dir_all(&name) {
-                    Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                        std::thread::sleep(PAUSE)
-                    }
-                    _ => return,
-                }
+        let (Ok(root), Ok(runtime)) = (self.root.try_clone(), Handle::try_current()) else { return };
+        runtime.spawn(remove(Arc::new(root), std::mem::take(&mut self.name)));
+    }
+}
+
+/// Removes a folder in which a git that was killed may still be on its way out.
+async fn remove(root: Arc<Dir>, name: PathBuf) {
+    for _ in 0..TRIES {
+        let (root, name) = (root.clone(), name.clone());
+        match tokio::task::spawn_blocking(move || root.remove_dir_all(&name)).await {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                tokio::time::sleep(PAUSE).await
             }
-        });
+            _ => return,
+        }
     }
 }
