@@ -79,9 +79,10 @@ struct Task {
     trouble: watch::Sender<Option<String>>,
 }
 
-/// A work whose events have their numbers.
+/// A work whose events have their numbers. What it changes is apart: that of all works is committed together.
 struct Numbered {
-    changes: Vec<Change>,
+    /// How many changes are its own.
+    changes: usize,
     shown: Option<(SessionId, Arc<Log>, Vec<Arc<Record>>)>,
     last: u64,
     done: Option<oneshot::Sender<Result<u64>>>,
@@ -91,21 +92,20 @@ impl Task {
     async fn run(self, mut waiting: mpsc::Receiver<Work>) {
         let mut works = Vec::with_capacity(TOGETHER);
         while waiting.recv_many(&mut works, TOGETHER).await > 0 {
-            let numbered = number(works.drain(..));
-            match self.commit(&numbered).await {
+            let (numbered, changes) = number(works.drain(..));
+            match self.commit(&changes).await {
                 Ok(()) => self.show_all(numbered),
-                Err(_) if numbered.len() > 1 => self.one_by_one(numbered).await,
+                Err(_) if numbered.len() > 1 => self.one_by_one(numbered, &changes).await,
                 Err(error) => numbered.into_iter().for_each(|work| work.fail(&error)),
             }
         }
     }
 
     /// Commits, however long the store does not work: what was begun may have been made, so it is never changed.
-    async fn commit(&self, works: &[Numbered]) -> Result<()> {
-        let changes: Vec<Change> = works.iter().flat_map(|work| work.changes.iter().cloned()).collect();
+    async fn commit(&self, changes: &[Change]) -> Result<()> {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.store.commit(&changes).await {
+            match self.store.commit(changes).await {
                 Err(StoreError::Unavailable(why)) => {
                     if self.trouble.borrow().is_none() {
                         tracing::error!(why, "the store does not work: events wait, nothing is lost");
@@ -126,16 +126,18 @@ impl Task {
     }
 
     /// One of them cannot be kept: the others shall not suffer for it.
-    async fn one_by_one(&self, works: Vec<Numbered>) {
+    async fn one_by_one(&self, works: Vec<Numbered>, mut changes: &[Change]) {
         let mut refused: HashMap<SessionId, StoreError> = HashMap::new();
         for work in works {
+            let own;
+            (own, changes) = changes.split_at(work.changes);
             let session = work.shown.as_ref().map(|(session, ..)| session.clone());
             // Its numbers follow those of a work that was refused, so there would be a gap.
             if let Some(error) = session.as_ref().and_then(|session| refused.get(session)) {
                 work.fail(error);
                 continue;
             }
-            match self.commit(std::slice::from_ref(&work)).await {
+            match self.commit(own).await {
                 Ok(()) => self.show_all(vec![work]),
                 Err(error) => {
                     tracing::error!(%error, "a change cannot be kept");
@@ -186,13 +188,17 @@ impl Numbered {
     }
 }
 
-/// Gives every entry its number: those after the head of its session, in the order in which the works came.
-fn number(works: impl Iterator<Item = Work>) -> Vec<Numbered> {
+/// Gives every entry its number: those after the head of its session, in the order in which the works came. Gives the
+/// changes of all works, too, one work's after another's.
+fn number(works: impl Iterator<Item = Work>) -> (Vec<Numbered>, Vec<Change>) {
     let mut heads: HashMap<SessionId, u64> = HashMap::new();
-    works
-        .map(|Work { events, mut changes, done }| {
+    let mut all = Vec::new();
+    let numbered = works
+        .map(|Work { events, changes, done }| {
+            let before = all.len();
             let Some((session, log, entries)) = events else {
-                return Numbered { changes, shown: None, last: 0, done };
+                all.extend(changes);
+                return Numbered { changes: all.len() - before, shown: None, last: 0, done };
             };
             let head = heads.entry(session.clone()).or_insert_with(|| log.head().seq);
             let records: Vec<_> = entries
@@ -204,9 +210,12 @@ fn number(works: impl Iterator<Item = Work>) -> Vec<Numbered> {
                 .collect();
             let last = *head;
             if !records.is_empty() {
-                changes.insert(0, Change::Events { session: session.clone(), records: records.clone() });
+                all.push(Change::Events { session: session.clone(), records: records.clone() });
             }
-            Numbered { changes, shown: Some((session, log, records)), last, done }
+            all.extend(changes);
+            let shown = Some((session, log, records));
+            Numbered { changes: all.len() - before, shown, last, done }
         })
-        .collect()
+        .collect();
+    (numbered, all)
 }

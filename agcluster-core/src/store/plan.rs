@@ -44,6 +44,35 @@ struct Met<'a> {
 }
 
 impl<'a> Plan<'a> {
+    /// Whether it is of events alone, as most are.
+    pub(super) fn is_of_events(&self) -> bool {
+        let Self {
+            removed,
+            sessions,
+            events: _,
+            turns,
+            cleared,
+            transcript,
+            freed_keys,
+            keys,
+            removed_configs,
+            configs,
+            audit,
+            meta,
+        } = self;
+        removed.is_empty()
+            && sessions.is_empty()
+            && turns.is_empty()
+            && cleared.is_empty()
+            && transcript.is_empty()
+            && freed_keys.is_empty()
+            && keys.is_empty()
+            && removed_configs.is_empty()
+            && configs.is_empty()
+            && audit.is_empty()
+            && meta.is_empty()
+    }
+
     /// What these changes come to.
     pub(super) fn of(changes: &'a [Change]) -> Self {
         let (mut plan, mut met) = (Self::default(), Met::default());

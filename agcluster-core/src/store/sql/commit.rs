@@ -1,6 +1,7 @@
 //! Making changes.
 
 use agcluster_protocol::TurnId;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
@@ -44,9 +45,16 @@ impl<D: Driver> Inner<D> {
 }
 
 async fn make(connection: &mut impl Connection, plan: &Plan<'_>, draft: &Draft<'_>) -> Result<()> {
+    let bodies: Vec<Bytes> = draft.events.iter().map(|(_, record)| record.json()).collect();
+    let events = events(draft, &bodies)?;
+    if plan.is_of_events() && connection.insert_at_once(&events).await? {
+        return Ok(());
+    }
     connection.begin().await?;
     sessions(connection, draft).await?;
-    events(connection, draft).await?;
+    for (bulk, args) in &events {
+        connection.insert(bulk, args).await?;
+    }
     turns(connection, plan, draft).await?;
     transcript(connection, plan, draft).await?;
     keys(connection, plan, draft).await?;
@@ -85,21 +93,15 @@ async fn sessions(connection: &mut impl Connection, draft: &Draft<'_>) -> Result
     .await
 }
 
-async fn events(connection: &mut impl Connection, draft: &Draft<'_>) -> Result<()> {
+/// The rows of events, with the heads that they move.
+fn events<'a>(draft: &Draft<'_>, bodies: &'a [Bytes]) -> Result<Vec<(&'static Bulk, Vec<Arg<'a>>)>> {
     let mut heads = Vec::with_capacity(draft.heads.len() * HEADS.kinds.len());
     for head in draft.heads.values() {
         heads.extend(head.row()?);
     }
-    if !heads.is_empty() {
-        connection.insert(&HEADS, &heads).await?;
-    }
-    if draft.events.is_empty() {
-        return Ok(());
-    }
-    let bodies: Vec<_> = draft.events.iter().map(|(_, record)| record.json()).collect();
-    let mut args = Vec::with_capacity(draft.events.len() * EVENTS.kinds.len());
-    for ((key, record), body) in draft.events.iter().zip(&bodies) {
-        args.extend([
+    let mut events = Vec::with_capacity(draft.events.len() * EVENTS.kinds.len());
+    for ((key, record), body) in draft.events.iter().zip(bodies) {
+        events.extend([
             Arg::Int(*key),
             Arg::Int(int(record.seq())?),
             Arg::Int(record.event.at.as_microsecond()),
@@ -108,7 +110,7 @@ async fn events(connection: &mut impl Connection, draft: &Draft<'_>) -> Result<(
             Arg::Blob(body),
         ]);
     }
-    connection.insert(&EVENTS, &args).await
+    Ok(vec![(&HEADS, heads), (&EVENTS, events)])
 }
 
 async fn turns(connection: &mut impl Connection, plan: &Plan<'_>, draft: &Draft<'_>) -> Result<()> {

@@ -48,6 +48,12 @@ pub(in crate::store) trait Connection: Send + 'static {
     /// Puts many rows into a table. The values stand row after row.
     async fn insert(&mut self, bulk: &'static Bulk, args: &[Arg<'_>]) -> Result<()>;
 
+    /// Puts rows into tables, in a transaction of their own and all in one go. `false`, and nothing was done, where there is
+    /// no such way for so many.
+    async fn insert_at_once(&mut self, _tables: &[(&'static Bulk, Vec<Arg<'_>>)]) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Whether [`tend`](Driver::tend) should be called soon.
     fn wants_tending(&self) -> bool;
 

@@ -14,8 +14,9 @@ use super::error;
 use crate::store::sql::{Arg, Bulk, Cell, Connection, Row};
 use crate::store::{Result, StoreError};
 
-/// How many rows one statement inserts: so many different statements are kept ready.
-const SHAPES: [usize; 5] = [256, 64, 16, 4, 1];
+/// How many rows one statement inserts, at the most: so many different statements are kept ready.
+const SHAPES: [usize; 5] = [1, 4, 16, 64, MOST];
+const MOST: usize = 256;
 /// The log is carried over when about so much was written.
 const ENOUGH: u64 = 8 << 20;
 /// What a row costs besides its bytes: often a page of its own in the log.
@@ -40,6 +41,13 @@ pub(in crate::store) struct SqliteWriter {
 impl SqliteWriter {
     pub(super) fn new(connection: SqliteConnection, pressure: Arc<Pressure>) -> Self {
         Self { connection, pressure }
+    }
+
+    /// Notes how much was written.
+    fn note(&self, bulk: &Bulk, args: &[Arg<'_>]) {
+        let bytes: usize = args.iter().map(size).sum();
+        let cost = bytes as u64 + (args.len() / bulk.kinds.len()) as u64 * PAGE;
+        self.pressure.written.fetch_add(cost, Ordering::Relaxed);
     }
 
     async fn run(&mut self, sql: impl SqlSafeStr, args: &[Arg<'_>]) -> Result<u64> {
@@ -73,19 +81,30 @@ impl Connection for SqliteWriter {
     }
 
     async fn insert(&mut self, bulk: &'static Bulk, args: &[Arg<'_>]) -> Result<()> {
-        let columns = bulk.kinds.len();
-        let mut rest = args;
-        for shape in SHAPES {
-            while rest.len() >= shape * columns {
-                let (now, later) = rest.split_at(shape * columns);
-                self.run(AssertSqlSafe(statement(bulk, shape)), now).await?;
-                rest = later;
-            }
+        for rows in args.chunks(MOST * bulk.kinds.len()) {
+            let mut statement = Statement::default();
+            statement.insert(bulk, rows);
+            self.run(AssertSqlSafe(statement.sql), &statement.args).await?;
         }
-        let bytes: usize = args.iter().map(size).sum();
-        let cost = bytes as u64 + (args.len() / columns) as u64 * PAGE;
-        self.pressure.written.fetch_add(cost, Ordering::Relaxed);
+        self.note(bulk, args);
         Ok(())
+    }
+
+    /// Each statement is a way to the thread of SQLite's and back, which takes longer than a few rows do: so it is one.
+    async fn insert_at_once(&mut self, tables: &[(&'static Bulk, Vec<Arg<'_>>)]) -> Result<bool> {
+        if tables.iter().any(|(bulk, args)| args.len() > MOST * bulk.kinds.len()) {
+            return Ok(false);
+        }
+        let mut all = Statement { sql: "BEGIN IMMEDIATE;".to_owned(), args: Vec::new() };
+        for (bulk, args) in tables {
+            all.insert(bulk, args);
+        }
+        all.sql.push_str("COMMIT");
+        self.run(AssertSqlSafe(all.sql), &all.args).await?;
+        for (bulk, args) in tables {
+            self.note(bulk, args);
+        }
+        Ok(true)
     }
 
     fn wants_tending(&self) -> bool {
@@ -107,11 +126,32 @@ impl Connection for SqliteWriter {
     }
 }
 
-/// `INSERT INTO t (a, b) VALUES (?,?),(?,?)`.
-fn statement(bulk: &Bulk, rows: usize) -> String {
-    let row = format!("({})", vec!["?"; bulk.kinds.len()].join(","));
-    let rows = vec![row.as_str(); rows].join(",");
-    format!("INSERT INTO {} VALUES {rows} {}", bulk.into, bulk.conflict)
+/// One or more statements, and their values.
+#[derive(Default)]
+struct Statement<'a> {
+    sql: String,
+    args: Vec<Arg<'a>>,
+}
+
+impl<'a> Statement<'a> {
+    /// `INSERT INTO t (a, b) SELECT * FROM (VALUES (?,?),(?,?)) WHERE column1 IS NOT NULL;` where rows of nulls fill it up
+    /// to one of the [`SHAPES`].
+    fn insert(&mut self, bulk: &Bulk, args: &[Arg<'a>]) {
+        let columns = bulk.kinds.len();
+        let rows = args.len() / columns;
+        if rows == 0 {
+            return;
+        }
+        let shape = SHAPES.into_iter().find(|shape| *shape >= rows).unwrap_or(rows);
+        self.args.extend(args);
+        self.args.extend(std::iter::repeat_n(Arg::OptInt(None), (shape - rows) * columns));
+        let row = format!("({})", vec!["?"; columns].join(","));
+        let values = vec![row.as_str(); shape].join(",");
+        let Bulk { into, conflict, .. } = bulk;
+        self.sql += &format!(
+            "INSERT INTO {into} SELECT * FROM (VALUES {values}) WHERE column1 IS NOT NULL {conflict};"
+        );
+    }
 }
 
 fn size(arg: &Arg<'_>) -> usize {
