@@ -86,13 +86,16 @@ impl Session {
         self.pass_on(limit, |done| Order::Restart { done }).await
     }
 
-    /// Asks for the end of the running turn.
-    pub(crate) async fn interrupt(&self) -> Result<TurnId, Problem> {
+    /// Asks for the end of a turn that runs: of the one that is meant, where one is.
+    pub(crate) async fn interrupt(&self, meant: Option<TurnId>) -> Result<TurnId, Problem> {
         let Ok(permit) = self.orders.reserve().await else { return Err(gone()) };
-        let turn = self
-            .recorder
-            .open_turn()
-            .ok_or_else(|| problem(codes::IDLE, "no turn is running, so there is nothing to interrupt"))?;
+        let turn = match meant {
+            Some(turn) => Some(turn).filter(|turn| self.recorder.is_open(*turn)),
+            None => self.recorder.open_turn(),
+        };
+        let turn = turn.ok_or_else(|| {
+            problem(codes::IDLE, "no such turn is running, so there is nothing to interrupt")
+        })?;
         permit.send(Order::Interrupt { turn });
         Ok(turn)
     }

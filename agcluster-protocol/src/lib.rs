@@ -12,7 +12,7 @@
 //! | `GET /events?after=N` | – | every event after `N`, then live ones |
 //! | `POST /ack` | [`Ack`] | 204 |
 //! | `POST /steer` | [`Steer`] | 202 [`Accepted`] |
-//! | `POST /interrupt` | – | [`Interrupted`] |
+//! | `POST /interrupt` | [`Interrupt`], or none | 202 [`Interrupted`] |
 //! | `POST /answer` | [`Answer`] | 204 |
 //! | `POST /settings` | [`Settings`] | 204 |
 //! | `GET /resources` | – | [`resources::ResourceUse`] |
@@ -53,7 +53,7 @@ pub use options::{
     SystemPrompt,
 };
 pub use problem::{Problem, codes};
-pub use query::{Accepted, Interrupted, PromptBlock, Query, Settings};
+pub use query::{Accepted, Interrupt, Interrupted, PromptBlock, Query, Settings};
 pub use secret::Secret;
 pub use steer::{PromptId, Steer};
 pub use transcript::{InvalidPath, TranscriptFile};

@@ -62,6 +62,15 @@ pub struct Accepted {
     pub after: u64,
 }
 
+/// The body of `POST /interrupt`, which may be left out: then it means whichever turn runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupt {
+    /// The turn to end. When that one does not run (any more), the request is refused with
+    /// [`idle`](crate::codes::IDLE), whatever else runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<TurnId>,
+}
+
 /// The answer of `POST /interrupt`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interrupted {

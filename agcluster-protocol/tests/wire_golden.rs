@@ -67,6 +67,7 @@ fn requests_and_answers_keep_their_wire_format() {
     let all = json!({
         "configure": configure(),
         "steer": steer(),
+        "interrupt": Interrupt { turn: Some(turn()) },
         "ack": Ack { generation: 2, seq: 7 },
         "restart_program": RestartProgram { generation: 2 },
         "liveness": liveness(),
@@ -85,6 +86,7 @@ fn comes_back<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(val
 fn everything_comes_back_as_it_went() {
     comes_back(&configure());
     comes_back(&steer());
+    comes_back(&Interrupt { turn: Some(turn()) });
     comes_back(&Ack { generation: 2, seq: u64::MAX });
     comes_back(&RestartProgram { generation: 2 });
     comes_back(&liveness());
@@ -97,6 +99,7 @@ fn what_an_older_side_does_not_say_has_a_default() {
     assert_eq!((configure.transcript.len(), configure.acknowledges), (0, false));
     let wire = serde_json::to_value(&configure).unwrap();
     assert!(wire.get("transcript").is_none() && wire.get("acknowledges").is_none());
+    assert_eq!(serde_json::from_str::<Interrupt>("{}").unwrap(), Interrupt { turn: None });
     let liveness: Liveness =
         serde_json::from_value(json!({"instance": "i", "phase": "unconfigured", "hologram": 1})).unwrap();
     assert_eq!((liveness.turn, liveness.events), (None, EventsLiveness::default()));

@@ -2,6 +2,7 @@
 
 use agcluster_protocol::codes;
 use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
@@ -20,15 +21,31 @@ impl<S: Sync, T: DeserializeOwned, const MOST: usize> FromRequest<S> for JsonBod
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let bytes = Limited::new(request.into_body(), MOST).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                Refusal::new(codes::TOO_LARGE, format!("a body has at most {MOST} bytes"))
-            } else {
-                Refusal::new(codes::INVALID_REQUEST, "the body broke off: send it again")
-            }
-        })?;
-        parse(&bytes.to_bytes()).map(Self)
+        parse(&read(request, MOST).await?).map(Self)
     }
+}
+
+/// The same where the body may be left out.
+pub(super) struct MaybeJsonBody<T>(pub(super) T);
+
+impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for MaybeJsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        let bytes = read(request, MOST_BYTES).await?;
+        if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+    }
+}
+
+async fn read(request: Request, most: usize) -> Result<Bytes, Refusal> {
+    let body = Limited::new(request.into_body(), most).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Refusal::new(codes::TOO_LARGE, format!("a body has at most {most} bytes"))
+        } else {
+            Refusal::new(codes::INVALID_REQUEST, "the body broke off: send it again")
+        }
+    })?;
+    Ok(body.to_bytes())
 }
 
 /// Tells where a body is wrong, but repeats nothing of it: it may hold secrets.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use agcluster_protocol::resources::{EnvironmentNames, ResourceUse};
 use agcluster_protocol::{
-    Accepted, Ack, Answer, Configure, Configured, Health, Interrupted, Liveness, Query, RestartProgram,
-    Settings, Steer, codes,
+    Accepted, Ack, Answer, Configure, Configured, Health, Interrupt, Interrupted, Liveness, Query,
+    RestartProgram, Settings, Steer, codes,
 };
 use axum::Json;
 use axum::extract::{RawQuery, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::body::{JsonBody, MOST_CONFIGURATION};
+use super::body::{JsonBody, MOST_CONFIGURATION, MaybeJsonBody};
 use super::refusal::Refusal;
 use super::stream;
 use crate::server::Shared;
@@ -95,8 +95,11 @@ pub(super) async fn events(
     Ok(stream::respond(shared.follow(after, None)?, shared.heartbeat()))
 }
 
-pub(super) async fn interrupt(State(shared): Server) -> Result<(StatusCode, Json<Interrupted>), Refusal> {
-    let turn = shared.session()?.interrupt().await?;
+pub(super) async fn interrupt(
+    State(shared): Server,
+    MaybeJsonBody(Interrupt { turn }): MaybeJsonBody<Interrupt>,
+) -> Result<(StatusCode, Json<Interrupted>), Refusal> {
+    let turn = shared.session()?.interrupt(turn).await?;
     Ok((StatusCode::ACCEPTED, Json(Interrupted { turn })))
 }
 

@@ -276,11 +276,36 @@ async fn a_repeated_query_starts_nothing_and_gets_the_first_answer() {
     let interrupted: Interrupted =
         server.post("/interrupt", json!({})).await.expect(StatusCode::ACCEPTED).await;
     assert_eq!(interrupted.turn, turn);
-    let events = server.turn_of(turn).await;
-    assert_eq!(*outcome(&events), Outcome::Interrupted);
+    assert_eq!(*outcome(&server.turn_of(turn).await), Outcome::Interrupted);
     server.post("/interrupt", json!({})).await.refused(409, "idle").await;
     let still: Accepted = server.query(turn, "@@hang").await.expect(StatusCode::ACCEPTED).await;
     assert_eq!(still, first);
+}
+
+#[tokio::test]
+async fn an_interruption_ends_the_turn_that_it_names_and_no_other() {
+    let server = Server::configured().await;
+    let (past, present) = (TurnId::generate(), TurnId::generate());
+    let _: Accepted = server.query(past, "over").await.expect(StatusCode::ACCEPTED).await;
+    assert_eq!(*outcome(&server.turn_of(past).await), Outcome::Completed);
+    let _: Accepted = server.query(present, "@@hang").await.expect(StatusCode::ACCEPTED).await;
+    for other in [past, TurnId::generate()] {
+        server.post("/interrupt", json!({"turn": other})).await.refused(409, "idle").await;
+    }
+    server.post("/interrupt", json!({"turn": "x"})).await.refused(400, "invalid_request").await;
+    let named = server.post("/interrupt", json!({"turn": present})).await;
+    assert_eq!(named.expect::<Interrupted>(StatusCode::ACCEPTED).await.turn, present);
+    assert_eq!(*outcome(&server.turn_of(present).await), Outcome::Interrupted);
+
+    let unnamed = TurnId::generate();
+    let _: Accepted = server.query(unnamed, "@@hang").await.expect(StatusCode::ACCEPTED).await;
+    let nothing = server.send(request("POST", "/interrupt").body(Body::empty()).unwrap()).await;
+    assert_eq!(
+        nothing.expect::<Interrupted>(StatusCode::ACCEPTED).await.turn,
+        unnamed,
+        "as older callers ask"
+    );
+    assert_eq!(*outcome(&server.turn_of(unnamed).await), Outcome::Interrupted);
 }
 
 #[tokio::test]

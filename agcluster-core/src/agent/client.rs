@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use agcluster_protocol::resources::{EnvironmentNames, ResourceUse};
 use agcluster_protocol::{
-    Accepted, Ack, Answer, Configure, Configured, Health, Interrupted, Liveness, Problem, Query,
-    RestartProgram, Settings, Steer, paths,
+    Accepted, Ack, Answer, Configure, Configured, Health, Interrupt, Interrupted, Liveness, Problem, Query,
+    RestartProgram, Settings, Steer, TurnId, paths,
 };
 use bytes::Bytes;
 use http::StatusCode;
@@ -123,12 +123,12 @@ impl AgentClient {
         self.call(Call::post("restart-program", paths::RESTART_PROGRAM, body, CONFIGURE)).await
     }
 
-    /// Ends the running turn; its terminal event follows in the stream.
+    /// Ends a turn, or whichever runs where none is named; its terminal event follows in the stream.
     ///
     /// # Errors
-    /// [`AgentError::Refused`] with [`idle`](agcluster_protocol::codes::IDLE) when none runs.
-    pub async fn interrupt(&self) -> Result<Interrupted> {
-        self.call(Call::post("interrupt", paths::INTERRUPT, Bytes::new(), CALL)).await
+    /// [`AgentError::Refused`] with [`idle`](agcluster_protocol::codes::IDLE) when that turn does not run, or none does.
+    pub async fn interrupt(&self, turn: Option<TurnId>) -> Result<Interrupted> {
+        self.call(Call::post("interrupt", paths::INTERRUPT, json(&Interrupt { turn })?, CALL)).await
     }
 
     /// Answers a permission request or a question.

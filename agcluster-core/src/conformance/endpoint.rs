@@ -29,7 +29,8 @@ pub async fn only_the_right_token_is_taken(context: &Context) -> Verdict {
     let wrong = AgentClient::new(&endpoint, &context.token(&other))?;
     // Without any token everybody may ask for the health; nothing else.
     wait_until_healthy(&wrong, context.patience()).await?;
-    let answered = BTreeMap::from([("right", right.interrupt().await), ("wrong", wrong.interrupt().await)]);
+    let answered =
+        BTreeMap::from([("right", right.interrupt(None).await), ("wrong", wrong.interrupt(None).await)]);
     for (token, answer) in answered {
         let refused = match answer {
             Err(AgentError::Refused { problem, .. }) => problem.code == codes::UNAUTHORIZED,

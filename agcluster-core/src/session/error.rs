@@ -33,8 +33,8 @@ pub enum SessionError {
     /// As many turns wait as may.
     #[error("{0} messages wait already: wait for the end of a turn")]
     QueueFull(usize),
-    /// No turn is running.
-    #[error("the session runs no turn, so there is nothing to interrupt")]
+    /// No turn is running, or not the one that was meant.
+    #[error("the session runs no such turn, so there is nothing to interrupt")]
     Idle,
     /// The agent takes no message into a running turn.
     #[error("this agent takes no message into a running turn: send it with \"queue\": true")]

@@ -150,7 +150,7 @@ impl Session {
         let Some(client) = client.filter(|_| self.state.borrow().turn == Some(turn)) else { return };
         let done = match action {
             StuckAction::Notify => return,
-            StuckAction::Interrupt => client.interrupt().await.map(drop),
+            StuckAction::Interrupt => client.interrupt(Some(turn)).await.map(drop),
             StuckAction::Restart => client.restart_program(generation).await.map(drop),
         };
         if let Err(error) = done {

@@ -136,7 +136,7 @@ async fn a_program_that_does_not_heed_an_interruption_is_killed_and_started_agai
     let running = Running::start(script).await;
     let (turn, mut follower) = running.prompt().await;
     follower.next().await.unwrap();
-    assert_eq!(running.session.interrupt().await.unwrap(), turn);
+    assert_eq!(running.session.interrupt(None).await.unwrap(), turn);
     assert_eq!(running.end(turn, follower).await, Outcome::Interrupted);
     running.write("calm");
     assert_eq!(running.turn().await, Outcome::Completed);
