@@ -12,6 +12,7 @@ mod tickets;
 
 use std::sync::Arc;
 
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
 
 use crate::agent::{AgentError, Exchange, Exchanged, read_json};
@@ -45,12 +46,19 @@ impl Workspace {
     }
 
     /// Sends a request to the workspace. Its path begins with
-    /// [`PREFIX`](agcluster_protocol::workspace::PREFIX).
+    /// [`PREFIX`](agcluster_protocol::workspace::PREFIX). The session is in use until the answer is read or dropped.
     ///
     /// # Errors
     /// [`SessionError::Agent`](crate::session::SessionError::Agent) with the container's refusal.
     pub async fn exchange(&self, exchange: Exchange) -> Result<Exchanged> {
-        Ok(self.session.agent_client().await?.exchange(exchange).await?)
+        let acting = self.session.acting();
+        let answer = self.session.agent_client().await?.exchange(exchange).await?;
+        Ok(answer.map(|body| {
+            body.inspect(move |_| {
+                let _until_dropped = &acting;
+            })
+            .boxed()
+        }))
     }
 
     /// The same for an answer of a bounded length that is JSON.

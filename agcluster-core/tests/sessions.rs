@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use agcluster_core::agent::Exchange;
 use agcluster_core::config::{AgentConfig, AgentDefaults, McpEnv};
 use agcluster_core::journal::Record;
 use agcluster_core::protocol::{EventBody, FailureReason, Outcome, PromptBlock, Secret, TurnEnd};
@@ -12,6 +13,7 @@ use agcluster_core::provider::{ContainerProvider, ErrorKind, ListFilter, Provide
 use agcluster_core::session::{
     IdlePolicy, Launch, Owner, Session, SessionError, SessionId, Sessions, Status, Turn,
 };
+use agcluster_core::workspace::Workspace;
 use agcluster_providers::memory::{MemoryConfig, MemoryProvider};
 use futures::StreamExt;
 
@@ -218,9 +220,16 @@ async fn idle_sessions_are_swept_and_busy_ones_are_not() {
         |idle, lifetime| IdlePolicy { idle_timeout: idle, max_lifetime: lifetime, ..IdlePolicy::default() };
     sessions.sweep(&policy(Some(Duration::from_secs(3600)), None)).await;
     assert_eq!(sessions.list().len(), 2, "nothing is idle for an hour yet");
+    let used = sessions.launch(launch()).await.unwrap();
+    let lasting = Exchange::new("events", http::Method::GET, "/events?after=0");
+    let lasting = Workspace::of(Arc::clone(&used)).exchange(lasting).await.unwrap();
     sessions.sweep(&policy(Some(Duration::ZERO), None)).await;
     assert!(sessions.get(idle.id()).is_none());
     assert!(sessions.get(busy.id()).is_some());
+    assert!(sessions.get(used.id()).is_some(), "a request that acts still goes on");
+    drop(lasting);
+    sessions.sweep(&policy(Some(Duration::ZERO), None)).await;
+    assert!(sessions.get(used.id()).is_none());
     sessions.sweep(&policy(None, Some(Duration::ZERO))).await;
     assert!(sessions.list().is_empty());
     assert_eq!(containers(&provider).await, 0);
