@@ -1,5 +1,6 @@
 //! Sessions: one agent in one container each, from launch to removal, over any number of runs of this program.
 
+mod acting;
 mod approvals;
 mod bring_up;
 mod conversation;
@@ -25,6 +26,7 @@ mod repository;
 mod session_handle;
 mod state;
 mod turn;
+mod turn_end;
 mod turns;
 mod watchdog;
 
@@ -33,7 +35,7 @@ pub use disposable::Disposable;
 pub use error::{Result, SessionError};
 pub use id::{AgentId, SessionId};
 pub use idle::IdlePolicy;
-pub use launch::{AgentSpec, Launch, LaunchTimings};
+pub use launch::{AgentSpec, Launch, LaunchTimings, Waking};
 pub use owner::Owner;
 pub use policy::{IdleAction, SessionPolicy, StuckAction};
 pub use record::{LaunchFacts, SessionRecord};

@@ -336,13 +336,21 @@ async fn an_idle_session_rests_as_its_policy_says_and_the_next_message_wakes_it(
         assert!(rests == resting || rests == Status::Sleeping, "{rests:?}");
         let second = world.restart(first).await;
         let session = second.get(session.id()).unwrap();
-        assert_eq!(session.info().state.status, rests);
+        let resting = session.info();
+        assert_eq!(resting.state.status, rests);
+        let waking = resting.waking.unwrap();
+        assert_eq!(
+            (waking.keeps_memory, waking.last_us.is_some()),
+            (rests == Status::Paused, rests == Status::Sleeping)
+        );
         let turn = session.begin(say("@@recall")).await.unwrap();
         let records: Vec<_> = turn.map(Result::unwrap).collect().await;
         assert!(
             records.iter().any(|record| matches!(&record.event.body, EventBody::Text { text, .. } if text.contains("remember me")))
         );
-        assert_eq!(session.info().state.status, Status::Running);
+        assert_eq!((session.info().state.status, session.info().waking), (Status::Running, None));
+        let cost = |body: &EventBody| matches!(body, EventBody::SessionChanged { status, reason: Some(reason) } if status == "running" && reason.contains(" ms"));
+        until(&session, 0, cost).await;
     }
 }
 

@@ -37,6 +37,7 @@ pub struct TurnEnd {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub structured_output: Option<serde_json::Value>,
     /// Tokens of this turn alone, over all models.
+    #[serde(default)]
     pub usage: Usage,
     /// The same by model.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -55,7 +55,10 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
     warnings.extend(container.warnings.iter().cloned());
     *session.facts.write().unwrap_or_else(PoisonError::into_inner) =
         Some(LaunchFacts { agent: configured.agent, warnings, timings });
-    let running = changed(&Status::Running, None);
+    // What a restart or a wake-up has cost. The first container's time is in the answer to the launch.
+    let again = (generation > FIRST_GENERATION)
+        .then(|| format!("it goes on in a new container, which took {} ms", timings.ready_us / 1000));
+    let running = changed(&Status::Running, again.as_deref());
     session
         .change(Patience::Endless, |state| {
             state.go(Status::Running)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use agcluster_protocol::{EventBody, TurnEnd, TurnId};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use tokio::time::Instant;
 
 use super::{Result, Session, SessionError, SessionId};
 use crate::journal::{self, Journal, JournalError, Record};
@@ -16,6 +17,8 @@ use crate::store::TurnRecord;
 const PAGE: usize = 256;
 /// How long a cancellation waits for a turn that is just being started.
 const CHANGING: Duration = Duration::from_secs(5);
+/// A turn that the agent server does not know (any more) is asked for again after so long.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Session {
     /// The records of a turn after a cursor; all of them when there is none. They end with the terminal event. Of a turn
@@ -40,15 +43,24 @@ impl Session {
         Ok(futures::stream::unfold(past, |mut past| async move { Some((past.next().await?, past)) }).boxed())
     }
 
-    /// The terminal event of a turn that has ended; nothing while it has not, and when the event is no longer kept. Where it
-    /// has no result, that is the last text that the agent said.
+    /// The turn with all that came of it, as far as that is known: what was too long to be kept with it is looked for in the
+    /// journal.
     ///
     /// # Errors
     /// [`SessionError::Journal`] when the store does not work.
-    pub async fn end_of(&self, turn: &TurnRecord) -> Result<Option<TurnEnd>> {
-        if turn.state.is_open() {
-            return Ok(None);
+    pub async fn in_full(&self, turn: TurnRecord) -> Result<TurnRecord> {
+        if turn.state.is_open() || turn.whole {
+            return Ok(turn);
         }
+        Ok(match self.journaled_end(&turn).await? {
+            Some(end) => TurnRecord { end: Some(Box::new(end)), whole: true, ..turn },
+            None => turn,
+        })
+    }
+
+    /// The terminal event of a turn that has ended, while it is kept. Where it has no result, that is the last text that the
+    /// agent said.
+    async fn journaled_end(&self, turn: &TurnRecord) -> Result<Option<TurnEnd>> {
         let mut records = match self.resume(turn, None).await {
             Err(SessionError::Journal(JournalError::CursorExpired { earliest })) => {
                 self.resume(turn, Some(earliest.saturating_sub(1))).await?
@@ -85,15 +97,20 @@ impl Session {
         }
         // It may be on its way from the queue to its place.
         let _ = tokio::time::timeout(CHANGING, self.changing.lock()).await;
-        if self.state.borrow().turn != Some(turn) {
-            return Err(SessionError::TurnEnded(turn));
-        }
-        match self.interrupt().await {
-            Err(SessionError::Idle) if self.state.borrow().turn != Some(turn) => {
-                Err(SessionError::TurnEnded(turn))
+        let patience = Instant::now() + CHANGING;
+        let mut state = self.state.subscribe();
+        while state.borrow_and_update().turn == Some(turn) {
+            match self.interrupt(Some(turn)).await {
+                // It is on its way to the agent server, or its end is on the way back.
+                Err(SessionError::Idle) if Instant::now() < patience => {
+                    let _ = tokio::time::timeout(ASK_AGAIN, state.changed()).await;
+                }
+                // It waits for a turn of the agent's own.
+                Err(SessionError::Idle) => return Err(SessionError::Busy { turn: None }),
+                other => return other.map(drop),
             }
-            other => other.map(drop),
         }
+        Err(SessionError::TurnEnded(turn))
     }
 }
 

@@ -78,6 +78,16 @@ pub struct AgentSpec {
     pub image: Option<String>,
 }
 
+/// What it takes until a session that rests takes turns again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Waking {
+    /// Whether its container goes on as it was. Otherwise a new one is made: workspace and conversation are as before, and
+    /// what ran beside them is gone.
+    pub keeps_memory: bool,
+    /// How long it took the last time, in microseconds; for a new container, as long as the one before took.
+    pub last_us: Option<u64>,
+}
+
 /// How long the steps of a launch took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchTimings {

@@ -1,12 +1,14 @@
 //! Restarting, putting to sleep, waking.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use agcluster_protocol::{EventBody, FailureReason};
 
 use super::bring_up::{attach, bring_up, client, destroy_all, detach};
 use super::session_handle::Along;
-use super::{IdleAction, Result, Session, SessionError, Status, pump};
+use super::{IdleAction, LaunchTimings, Result, Session, SessionError, Status, Waking, pump};
 use crate::journal::{Entry, Patience};
 use crate::provider::{ContainerState, DestroyOptions};
 
@@ -73,7 +75,20 @@ impl Session {
         self.next_generation("the session had failed").await
     }
 
+    /// What it would take to wake a session of this status, if it rests.
+    pub(super) fn waking(&self, status: &Status, timings: Option<LaunchTimings>) -> Option<Waking> {
+        let (keeps_memory, last_us) = match status {
+            Status::Paused => {
+                (true, Some(self.thawed_us.load(Ordering::Relaxed)).filter(|thawed| *thawed > 0))
+            }
+            Status::Sleeping => (false, timings.map(|timings| timings.ready_us)),
+            _ => return None,
+        };
+        Some(Waking { keeps_memory, last_us })
+    }
+
     async fn thaw(self: &Arc<Self>) -> Result<()> {
+        let begun = Instant::now();
         let provider = self.provider()?;
         let (container, generation) = {
             let state = self.state.borrow();
@@ -85,7 +100,10 @@ impl Session {
             container = provider.resume(&id).await?;
         }
         let client = client(self, provider.as_ref(), &container, generation).await?;
-        self.announce(Status::Running, None).await?;
+        let took = begun.elapsed();
+        self.thawed_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let woken = format!("it was thawed in {} ms, as it had been", took.as_millis());
+        self.announce(Status::Running, Some(&woken)).await?;
         let cursor = self.cursor().await?;
         attach(self, &container, client, cursor);
         Ok(())
@@ -143,7 +161,7 @@ impl Session {
         // Written down first: a frozen container that is held to be running would look lost.
         let status = if pause { Status::Paused } else { Status::Sleeping };
         self.change(Patience::Endless, |state| {
-            if state.turn.is_some() {
+            if state.turn.is_some() || self.is_acted_in() {
                 return Err(SessionError::Busy { turn: state.turn });
             }
             let body = changed(&status, Some("it was idle"));

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agcluster_protocol::{Event, EventBody, FailureReason, Outcome, TurnId, codes};
+use agcluster_protocol::{Event, EventBody, FailureReason, TurnEnd, TurnId, codes};
 use futures::StreamExt;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::lifecycle::changed;
 use super::session_handle::Along;
-use super::{Result, Session, SessionError, SessionId, Status, approvals, turns};
+use super::turn_end::LastWords;
+use super::{Result, Session, SessionError, SessionId, Status, approvals};
 use crate::agent::{AgentClient, AgentError};
 use crate::journal::{Entry, Patience};
 use crate::provider::{Container, ContainerState, ErrorKind};
@@ -153,11 +154,14 @@ impl Pump {
         let session = &self.session;
         let mut changes = transcripts(&session.id, &mut entries);
         let notes: Vec<Note> = entries.iter().filter_map(Note::of).collect();
-        let head = session.head().await?;
-        if notes.is_empty() {
+        if notes.iter().all(|note| matches!(note, Note::Said(_))) {
             session.journal.append(&session.id, entries, changes, Patience::Endless).await?;
+            if let Some(Note::Said(words)) = notes.into_iter().next_back() {
+                session.turns(|turns| turns.last_words = Some(words));
+            }
             return Ok(false);
         }
+        let head = session.head().await?;
         let turn_ended = notes.iter().any(|note| matches!(note, Note::Ended(..)));
         session
             .change(Patience::Endless, |state| {
@@ -223,7 +227,8 @@ enum Stop {
 /// What an event changes of its session.
 enum Note {
     Started(TurnId),
-    Ended(TurnId, Outcome),
+    Said(LastWords),
+    Ended(TurnId, Box<TurnEnd>),
     Conversation(String),
     Request(approvals::Note),
 }
@@ -232,7 +237,10 @@ impl Note {
     fn of(entry: &Entry) -> Option<Self> {
         match (&entry.event.body, entry.event.turn) {
             (EventBody::TurnStarted { .. }, Some(turn)) => Some(Self::Started(turn)),
-            (EventBody::TurnEnded(end), Some(turn)) => Some(Self::Ended(turn, end.outcome.clone())),
+            (EventBody::Text { text, .. }, Some(turn)) if entry.event.parent.is_none() => {
+                Some(Self::Said(LastWords::new(turn, text)))
+            }
+            (EventBody::TurnEnded(end), Some(turn)) => Some(Self::Ended(turn, Box::new(end.clone()))),
             (
                 EventBody::AgentReady { conversation, .. } | EventBody::ConversationChanged { conversation },
                 _,
@@ -252,19 +260,23 @@ impl Note {
                 state.conversation = Some(conversation);
                 None
             }
+            Self::Said(words) => {
+                session.turns(|turns| turns.last_words = Some(words));
+                None
+            }
             Self::Started(turn) => {
                 state.turn.get_or_insert(turn);
                 session.turns(|turns| {
+                    turns.last_words = Some(LastWords::none(turn));
                     let current = turns.current.as_mut().filter(|current| current.id == turn)?;
                     current.state = TurnState::Running;
                     current.prompt = Vec::new();
                     Some(Change::Turn(Box::new(current.clone())))
                 })
             }
-            Self::Ended(turn, outcome) => {
+            Self::Ended(turn, end) => {
                 state.end(turn);
-                let current = session.turns(|turns| turns.current.take_if(|current| current.id == turn));
-                current.map(|current| Change::Turn(Box::new(turns::ended(current, outcome))))
+                session.turns(|turns| turns.end(turn, *end))
             }
         }
     }

@@ -66,11 +66,7 @@ impl Sessions {
         let progress = Progress { found: self.list().len(), settled: 0 };
         self.inner.progress.send_replace(progress);
         // Promised, but refused before it began; the answer came, its end was not written down.
-        let reason = FailureReason::Other;
-        let message = "it was never begun".to_owned();
-        let outcome = agcluster_protocol::Outcome::Failed { reason, message };
-        let ends =
-            lost.into_iter().map(|turn| Change::Turn(Box::new(super::turns::ended(turn, outcome.clone()))));
+        let ends = lost.into_iter().map(super::turns::never_begun);
         self.inner.journal.commit(ends.collect(), Patience::Short).await?;
         Ok(progress)
     }

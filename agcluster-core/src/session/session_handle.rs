@@ -1,7 +1,7 @@
 //! A session, as its users hold it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use agcluster_protocol::workspace::git;
@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::credentials::Credentials;
 use super::placement::Placement;
 use super::repository;
+use super::turn_end::LastWords;
 use super::{
     AgentId, AgentSpec, ApprovalPolicy, LaunchFacts, LaunchTimings, Owner, Repository, Result, SessionError,
-    SessionId, SessionPolicy, SessionRecord, State, Status,
+    SessionId, SessionPolicy, SessionRecord, State, Status, Waking,
 };
 use crate::agent::{AgentClient, AgentError, TokenKey};
 use crate::journal::{self, Entry, Journal, JournalError, Patience, Record};
@@ -47,7 +48,11 @@ pub struct Session {
     pub(super) facts: RwLock<Option<LaunchFacts>>,
     pub(super) credentials: watch::Sender<Credentials>,
     pub(super) last_active_ms: AtomicI64,
+    /// Requests that act and still go on.
+    pub(super) acting: AtomicUsize,
     pub(super) last_event_ms: AtomicI64,
+    /// How long it took to thaw it the last time, in microseconds; 0 when it was not since the start.
+    pub(super) thawed_us: AtomicU64,
     /// The running turn of a client's, as it is kept, and those that wait for it.
     pub(super) turns: Mutex<Turns>,
     /// Ends everything that works for it.
@@ -80,6 +85,8 @@ pub(super) struct Cluster {
 pub(super) struct Turns {
     pub(super) current: Option<TurnRecord>,
     pub(super) queued: VecDeque<TurnRecord>,
+    /// What the agent has said last in its running turn.
+    pub(super) last_words: Option<LastWords>,
     /// What the watchdog has said last.
     pub(super) said: Option<super::watchdog::Said>,
 }
@@ -101,6 +108,8 @@ pub struct SessionInfo {
     pub queued: Vec<TurnId>,
     /// Whether its agent server is being listened to.
     pub attached: bool,
+    /// What it takes to wake it, while it rests.
+    pub waking: Option<Waking>,
     /// What its owner has to bring for it to go on, in words.
     pub credentials_required: Option<String>,
     /// The agent program's name and version, once it runs.
@@ -145,9 +154,11 @@ impl Session {
             client: watch::Sender::new(None),
             facts: RwLock::new(record.facts),
             credentials: watch::Sender::default(),
+            acting: AtomicUsize::new(0),
             last_active_ms: AtomicI64::new(record.last_active.as_millisecond()),
             // An earlier run's silence is not known: it begins now.
             last_event_ms: AtomicI64::new(Timestamp::now().as_millisecond()),
+            thawed_us: AtomicU64::new(0),
             turns: Mutex::default(),
             attachment: Mutex::new(cancel.child_token()),
             cancel,
@@ -179,7 +190,9 @@ impl Session {
         let state = self.state.borrow().clone();
         let goes_on = matches!(state.status, Status::Starting | Status::Sleeping | Status::Failed { .. });
         let credentials_required = goes_on.then(|| self.missing_credentials()).flatten();
+        let timings = facts.as_ref().map(|facts| facts.timings);
         SessionInfo {
+            waking: self.waking(&state.status, timings),
             id: self.id.clone(),
             agent_id: self.agent_id.clone(),
             config_id: self.config_id.clone(),
@@ -193,7 +206,7 @@ impl Session {
             last_active: self.last_active(),
             warnings: facts.as_ref().map(|facts| facts.warnings.clone()).unwrap_or_default(),
             repository: self.repository.clone(),
-            timings: facts.map(|facts| facts.timings),
+            timings,
         }
     }
 
@@ -232,13 +245,13 @@ impl Session {
         }
     }
 
-    /// Asks the running turn to end. Its terminal event follows in the journal.
+    /// Asks a turn to end, or whichever runs where none is named. Its terminal event follows in the journal.
     ///
     /// # Errors
-    /// [`SessionError::Idle`] when none runs.
-    pub async fn interrupt(&self) -> Result<TurnId> {
+    /// [`SessionError::Idle`] when that turn does not run, or none does.
+    pub async fn interrupt(&self, turn: Option<TurnId>) -> Result<TurnId> {
         self.touch();
-        match self.client().await?.interrupt().await {
+        match self.client().await?.interrupt(turn).await {
             Ok(interrupted) => Ok(interrupted.turn),
             Err(error) if error.is_refusal(codes::IDLE) => Err(SessionError::Idle),
             Err(error) => Err(error.into()),

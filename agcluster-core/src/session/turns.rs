@@ -15,7 +15,8 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::session_handle::{Along, STORE, is_busy};
+use super::session_handle::{Along, STORE, Turns, is_busy};
+use super::turn_end::{LastWords, ended};
 use super::{Result, Session, SessionError, Status, Turn};
 use crate::agent::AgentError;
 use crate::journal::{self, Entry, JournalError, Patience};
@@ -116,6 +117,8 @@ impl Session {
                 Some(naming)
             }
         };
+        // It is not put to rest between here and the turn's beginning.
+        let _acting = self.acting();
         self.wake().await?;
         if request.when_busy == WhenBusy::Steer && self.state.borrow().turn.is_some() {
             return self.steer(request.prompt, request.idempotency.as_ref()).await;
@@ -130,7 +133,8 @@ impl Session {
             after: self.head().await?,
             created_at: Timestamp::now(),
             ended_at: None,
-            outcome: None,
+            end: None,
+            whole: false,
         };
         let (id, after) = (record.id, record.after);
         match self.take_place(record.clone(), request.idempotency.as_ref()).await {
@@ -366,9 +370,9 @@ impl Session {
             turns.queued.remove(place)
         });
         let Some(record) = found else { return Ok(false) };
-        let ended = ended(record, Outcome::Interrupted);
-        let event = EventBody::TurnEnded(TurnEnd::bare(Outcome::Interrupted));
-        let entry = Entry::own(self.state.borrow().generation, Some(turn), event);
+        let end = TurnEnd::bare(Outcome::Interrupted);
+        let ended = ended(record, end.clone(), Some(LastWords::none(turn)));
+        let entry = Entry::own(self.state.borrow().generation, Some(turn), EventBody::TurnEnded(end));
         self.journal
             .append(&self.id, vec![entry], vec![Change::Turn(Box::new(ended))], Patience::Endless)
             .await?;
@@ -391,15 +395,11 @@ impl Session {
     /// The terminal event of the running turn, and what is kept of it.
     pub(super) fn abandon(&self, state: &mut super::State, reason: FailureReason, message: &str) -> Along {
         let Some(turn) = state.turn.take() else { return Along::default() };
-        let outcome = Outcome::Failed { reason, message: message.to_owned() };
-        let changes = self.turns(|turns| {
-            let current = turns.current.take_if(|current| current.id == turn);
-            current.map(|current| Change::Turn(Box::new(ended(current, outcome.clone()))))
-        });
-        let event = EventBody::TurnEnded(TurnEnd::bare(outcome));
+        let end = TurnEnd::bare(Outcome::Failed { reason, message: message.to_owned() });
+        let kept = self.turns(|turns| turns.end(turn, end.clone()));
         Along {
-            entries: vec![Entry::own(state.generation, Some(turn), event)],
-            changes: changes.into_iter().collect(),
+            entries: vec![Entry::own(state.generation, Some(turn), EventBody::TurnEnded(end))],
+            changes: kept.into_iter().collect(),
         }
     }
 
@@ -435,9 +435,10 @@ impl Session {
         }
     }
 
-    /// Whether it runs no turn and none waits.
+    /// Whether it runs no turn, none waits, and no request acts in it.
     pub(super) fn is_idle(&self) -> bool {
-        self.state.borrow().turn.is_none() && self.turns(|turns| turns.queued.is_empty())
+        let has_turns = self.state.borrow().turn.is_some() || !self.turns(|turns| turns.queued.is_empty());
+        !has_turns && !self.is_acted_in()
     }
 
     /// Whether it takes turns, or can be made to.
@@ -446,22 +447,25 @@ impl Session {
     }
 }
 
-/// A turn that is over.
-pub(super) fn ended(record: TurnRecord, outcome: Outcome) -> TurnRecord {
-    TurnRecord {
-        state: TurnState::Ended,
-        prompt: Vec::new(),
-        ended_at: Some(Timestamp::now()),
-        outcome: Some(outcome),
-        ..record
+impl Turns {
+    /// What is kept of the running turn, if it is that one, which it is no longer.
+    pub(super) fn end(&mut self, turn: TurnId, end: TurnEnd) -> Option<Change> {
+        let current = self.current.take_if(|current| current.id == turn)?;
+        Some(Change::Turn(Box::new(ended(current, end, self.last_words.take()))))
     }
+}
+
+/// What is kept of a turn that was promised, but never begun.
+pub(super) fn never_begun(record: TurnRecord) -> Change {
+    let message = "it was never begun".to_owned();
+    let end = TurnEnd::bare(Outcome::Failed { reason: FailureReason::Other, message });
+    let nothing = LastWords::none(record.id);
+    Change::Turn(Box::new(ended(record, end, Some(nothing))))
 }
 
 fn withdrawal(record: TurnRecord, idempotency: Option<String>) -> Vec<Change> {
     let owner = record.owner;
-    let message = "it was never begun".to_owned();
-    let outcome = Outcome::Failed { reason: FailureReason::Other, message };
-    let turn = Change::Turn(Box::new(ended(record, outcome)));
+    let turn = never_begun(record);
     let key = idempotency.map(|key| Change::RemoveIdempotency { owner, key });
     std::iter::once(turn).chain(key).collect()
 }

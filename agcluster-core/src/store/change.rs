@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agcluster_protocol::{Outcome, PromptBlock, TurnId};
+use agcluster_protocol::{Outcome, PromptBlock, TurnEnd, TurnId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -90,8 +90,19 @@ pub struct TurnRecord {
     pub created_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// How it ended, and what came of it.
+    #[serde(alias = "outcome")]
+    pub end: Option<Box<TurnEnd>>,
+    /// Whether that is all of it. Where it is not, the journal may still have the rest.
+    #[serde(default)]
+    pub whole: bool,
+}
+
+impl TurnRecord {
     /// How it ended.
-    pub outcome: Option<Outcome>,
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.end.as_ref().map(|end| &end.outcome)
+    }
 }
 
 /// How far a turn is.

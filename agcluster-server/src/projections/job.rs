@@ -1,6 +1,6 @@
 //! A turn as a job.
 
-use agcluster_core::protocol::{Outcome, TurnEnd};
+use agcluster_core::protocol::Outcome;
 use agcluster_core::store::{TurnRecord, TurnState};
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(crate) fn render(turn: &TurnRecord) -> Value {
         "session_id": turn.session,
         "status": status(turn),
         "background": turn.background,
-        "outcome": turn.outcome,
+        "outcome": turn.outcome(),
         "created_at": turn.created_at,
         "ended_at": turn.ended_at,
         "stream": format!("/api/jobs/{}/stream", turn.id),
@@ -21,9 +21,11 @@ pub(crate) fn render(turn: &TurnRecord) -> Value {
 }
 
 /// A job with what came of it, as far as that is known.
-pub(crate) fn render_whole(turn: &TurnRecord, end: Option<&TurnEnd>) -> Value {
+pub(crate) fn render_whole(turn: &TurnRecord) -> Value {
+    let end = turn.end.as_deref();
     let mut job = render(turn);
     job["result"] = end.and_then(|end| end.result.clone()).into();
+    job["truncated"] = (end.is_some() && !turn.whole).into();
     job["structured_output"] = end.and_then(|end| end.structured_output.clone()).into();
     job["usage"] = end.map(|end| chat_frames::usage(&end.usage)).into();
     job["models"] = json!(end.map(|end| &end.models));
@@ -34,7 +36,7 @@ pub(crate) fn render_whole(turn: &TurnRecord, end: Option<&TurnEnd>) -> Value {
 }
 
 fn status(turn: &TurnRecord) -> &'static str {
-    match (turn.state, &turn.outcome) {
+    match (turn.state, turn.outcome()) {
         (TurnState::Queued, _) => "queued",
         (TurnState::Sent | TurnState::Running, _) => "running",
         (TurnState::Ended, Some(Outcome::Completed)) => "completed",

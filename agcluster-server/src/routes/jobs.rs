@@ -105,8 +105,7 @@ pub(crate) async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let (turn, session) = caller.job(&state, &id).await?;
-    let end = session.end_of(&turn).await?;
-    Ok(Json(job::render_whole(&turn, end.as_ref())))
+    Ok(Json(job::render_whole(&session.in_full(turn).await?)))
 }
 
 /// Takes a queued job back, or interrupts a running one: its terminal event follows in its stream.

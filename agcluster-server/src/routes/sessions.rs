@@ -1,15 +1,17 @@
 //! Looking at sessions, interrupting them, removing them.
 
+use agcluster_core::protocol::TurnId;
 use agcluster_core::session::{SessionId, SessionInfo};
 use axum::Json;
 use axum::extract::State;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Caller;
-use crate::extract::Path;
-use crate::openapi::problems::{AGENT, CALLER, PROVIDER, RUNNING, SESSION, problems};
+use crate::extract::{MaybeJson, Path};
+use crate::openapi::problems::{AGENT, BODY, CALLER, PROVIDER, RUNNING, SESSION, problems};
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -20,7 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 problems!(ListProblems = CALLER);
 problems!(GetProblems = SESSION);
 problems!(DeleteProblems = SESSION, PROVIDER, ["session_removed", "store_unavailable"]);
-problems!(InterruptProblems = SESSION, RUNNING, AGENT, ["session_idle"]);
+problems!(InterruptProblems = SESSION, BODY, RUNNING, AGENT, ["session_idle"]);
 
 /// A session, as clients see it.
 pub(crate) fn render(info: &SessionInfo) -> Value {
@@ -34,6 +36,7 @@ pub(crate) fn render(info: &SessionInfo) -> Value {
         "turn": info.state.turn,
         "queued": info.queued,
         "attached": info.attached,
+        "waking": info.waking,
         "credentials_required": info.credentials_required,
         "conversation": info.state.conversation,
         "generation": info.state.generation,
@@ -92,18 +95,27 @@ pub(crate) async fn delete(
     Ok(Json(json!({ "status": "success", "message": format!("Session {id} stopped and removed") })))
 }
 
+/// Which turn shall end.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct InterruptRequest {
+    /// The turn that is meant; whichever runs when it is left out.
+    turn_id: Option<TurnId>,
+}
+
 /// Ends the running turn: its terminal event follows in its stream.
 #[utoipa::path(
     post, path = "/api/agents/sessions/{id}/interrupt", operation_id = "interrupt_session", tag = "Sessions",
     security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    request_body = Option<Value>,
     responses((status = 200, description = "The agent was told", body = Value), InterruptProblems),
 )]
 pub(crate) async fn interrupt(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
+    MaybeJson(request): MaybeJson<InterruptRequest>,
 ) -> Result<Json<Value>, Problem> {
-    let turn = caller.session(&state, &id)?.interrupt().await?;
+    let turn = caller.session(&state, &id)?.interrupt(request.turn_id).await?;
     Ok(Json(
         json!({ "status": "success", "message": format!("Interrupt signal sent to session {id}"), "turn_id": turn }),
     ))

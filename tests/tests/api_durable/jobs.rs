@@ -39,6 +39,38 @@ async fn a_background_turn_is_answered_at_once_and_can_be_looked_up() {
 }
 
 #[tokio::test]
+async fn what_came_of_a_job_outlives_its_events() {
+    let system = System::start_with(Provider::Memory, &["--events-max-size=1m"]).await.unwrap();
+    let api = system.api("key");
+    let session = scripted(&api).await;
+    let look = async |job: &str| api.get(&format!("/api/jobs/{job}")).await.unwrap().body;
+    let done = job(&api, &session, "@@say kept").await;
+    let failed = job(&api, &session, "@@say nearly\n@@fail model_api on fire").await;
+    let long = job(&api, &session, &format!("@@say {}", "x".repeat(100_000))).await;
+    let mut before = Vec::new();
+    for job in [&done, &failed, &long] {
+        end_of(&api, job).await;
+        before.push(look(job).await);
+    }
+    assert_eq!((&before[0]["result"], &before[0]["truncated"]), (&json!("kept"), &json!(false)));
+    assert_eq!((&before[1]["result"], &before[1]["status"]), (&json!("nearly"), &json!("failed")));
+    assert_eq!(before[2]["result"].as_str().unwrap().len(), 100_000, "the journal still has all of it");
+
+    // More than is kept, until the last of those events is gone.
+    let path = format!("/api/jobs/{long}/stream");
+    while api.request(Method::GET, &path).send().await.unwrap().status() != StatusCode::GONE {
+        let many = job(&api, &session, "@@stream 20 of 65536 bytes").await;
+        end_of(&api, &many).await;
+    }
+    assert_eq!(look(&done).await, before[0]);
+    assert_eq!(look(&failed).await, before[1]);
+    let cut = look(&long).await;
+    assert_eq!((cut["result"].as_str().unwrap().len(), &cut["truncated"]), (65_536, &json!(true)));
+    assert_eq!(cut["usage"], before[2]["usage"]);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_queued_message_waits_for_its_turn() {
     let system = system().await;
     let api = system.api("key");
@@ -82,6 +114,34 @@ async fn a_job_is_cancelled_once() {
     }
     let (_, events) = text(&api, &format!("/api/jobs/{waiting}/stream")).await;
     assert!(!events.contains("never"), "what waited was not begun: {events}");
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_interruption_that_comes_too_late_leaves_the_next_turn_alone() {
+    let system = system().await;
+    let api = system.api("key");
+    let session = scripted(&api).await;
+    let past = job(&api, &session, "@@say over").await;
+    end_of(&api, &past).await;
+    let present = job(&api, &session, "@@gate go\n@@say untouched").await;
+    let late = session.post("interrupt", json!({ "turn_id": past })).await.unwrap();
+    assert_eq!(refusal(&late), (409, "session_idle"));
+    let late = api.post(&format!("/api/jobs/{past}/cancel"), json!({})).await.unwrap();
+    assert_eq!(refusal(&late), (409, "job_ended"));
+    open_gate(&session, "go").await;
+    assert_eq!(result_of(&api, &present).await, "untouched");
+
+    let named = job(&api, &session, "@@gate never").await;
+    let mut events = session.events(0).await.unwrap();
+    for _gate in ["go", "never"] {
+        events.until("question_asked").await.unwrap();
+    }
+    let interrupted = session.post("interrupt", json!({ "turn_id": named })).await.unwrap();
+    assert_eq!((interrupted.status, &interrupted.body["turn_id"]), (StatusCode::OK, &json!(named)));
+    assert_eq!(end_of(&api, &named).await["outcome"], "interrupted");
+    let wrong = session.post("interrupt", json!({ "turn_id": 7 })).await.unwrap();
+    assert_eq!(refusal(&wrong), (422, "invalid_request"));
     system.stop().await.unwrap();
 }
 

@@ -89,7 +89,8 @@ pub(crate) fn turn(session: &SessionRecord, state: TurnState) -> TurnRecord {
         after: 0,
         created_at: at(1),
         ended_at: None,
-        outcome: None,
+        end: None,
+        whole: false,
     }
 }
 
