@@ -1,6 +1,7 @@
 //! The containers that `workerd` makes on this machine's engine, found by their names: it gives them no labels, and leaves them behind.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -99,6 +100,14 @@ pub(super) async fn remove_abandoned() -> anyhow::Result<()> {
 pub async fn agent_host() -> anyhow::Result<String> {
     let network = engine().await?.inspect_network("bridge", None::<InspectNetworkOptions>).await?;
     let configs = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-    let gateway = configs.into_iter().find_map(|config| config.gateway);
-    gateway.context("the engine's default network has no gateway address")
+    let said = configs.iter().find_map(|config| config.gateway.clone());
+    // An engine that was restarted may say the network's addresses alone. Its own is the first of them.
+    let first = || configs.iter().find_map(|config| first_of(config.subnet.as_deref()?));
+    said.or_else(first).context("the engine's default network has no gateway address")
+}
+
+/// The first address of a network such as `172.17.0.0/16`.
+fn first_of(subnet: &str) -> Option<String> {
+    let network: Ipv4Addr = subnet.split('/').next()?.parse().ok()?;
+    Some(Ipv4Addr::from(u32::from(network) + 1).to_string())
 }
