@@ -8,6 +8,7 @@ mod exchange;
 mod http_client;
 mod readiness;
 mod token;
+mod trace;
 mod transport;
 
 pub use client::AgentClient;
@@ -18,3 +19,4 @@ pub(crate) use event_stream::fuzz as fuzz_event_stream;
 pub use exchange::{Exchange, Exchanged, read_json};
 pub use readiness::wait_until_healthy;
 pub use token::{AgentToken, TokenKey};
+pub use trace::{Traceparent, carry_traces};

@@ -98,6 +98,11 @@ impl Journal {
         self.writer.trouble()
     }
 
+    /// How many writes wait for the next commit.
+    pub fn waiting(&self) -> usize {
+        self.writer.waiting()
+    }
+
     /// Begins the events of a new session, of which the store has none.
     pub fn open(&self, session: &SessionId) {
         self.logs_mut(|logs| logs.entry(session.clone()).or_default().begin());

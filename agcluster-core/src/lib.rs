@@ -5,7 +5,8 @@
 //! * [`agent`]: the client of the agent server that runs in every container;
 //! * [`session`]: one agent in one container each, from launch to removal;
 //! * [`workspace`]: files, git, terminals and commands in a session's container;
-//! * [`journal`]: everything that happened in a session, numbered without gaps.
+//! * [`journal`]: everything that happened in a session, numbered without gaps;
+//! * [`measure`]: the numbers that are given out.
 //!
 //! `examples/embed.rs` launches an agent, chats with it and stops it.
 
@@ -19,6 +20,7 @@ pub mod fuzzing;
 mod hex;
 pub mod journal;
 pub mod layers;
+pub mod measure;
 pub mod provider;
 pub mod session;
 pub mod store;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 /// The body of `POST /answer`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Answer {
     /// The id of the [`crate::EventBody::PermissionRequested`] or [`crate::EventBody::QuestionAsked`].
     pub request_id: String,
@@ -17,6 +18,7 @@ pub struct Answer {
 
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Decision {
     /// The tool may run.
@@ -46,6 +48,7 @@ pub enum Decision {
 
 /// How long a permission holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// For this call.

@@ -2,6 +2,7 @@
 
 mod ask;
 mod body;
+mod kind;
 mod task;
 mod todo;
 
@@ -22,6 +23,7 @@ use crate::TurnId;
 ///
 /// On the wire it is one flat JSON object: these fields, the body's `type` and the body's own fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event {
     /// Grows by one with each event of one run of the agent server, starting at 1.
     pub seq: u64,

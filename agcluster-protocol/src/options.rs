@@ -153,6 +153,7 @@ impl<'de> Deserialize<'de> for McpServer {
 
 /// What an agent may do without asking.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum PermissionMode {
     /// Whatever the agent program holds to be risky is asked.
     #[serde(rename = "default")]

@@ -20,6 +20,7 @@ pub struct Query {
 
 /// One part of a prompt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum PromptBlock {
     /// Plain text.
@@ -80,6 +81,7 @@ pub struct Interrupted {
 
 /// The body of `POST /settings`. A field that is absent stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
     /// The model for the next model calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]

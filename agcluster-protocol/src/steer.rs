@@ -9,6 +9,7 @@ use crate::{PromptBlock, TurnId};
 
 /// The name of a prompt that is added to a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct PromptId(pub Uuid);
 

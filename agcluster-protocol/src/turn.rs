@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 /// The name of one turn: a prompt and everything until its terminal event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct TurnId(pub Uuid);
 
@@ -26,6 +27,7 @@ impl fmt::Display for TurnId {
 
 /// The terminal event of a turn: exactly one each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TurnEnd {
     /// How it ended.
     #[serde(flatten)]
@@ -71,6 +73,7 @@ impl TurnEnd {
 
 /// How a turn ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// By itself.
@@ -93,6 +96,7 @@ pub enum Outcome {
 
 /// Why a turn failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailureReason {
     /// The model API refused the key.
@@ -120,6 +124,7 @@ pub enum FailureReason {
 
 /// A limit that ended a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// The most model calls in one turn.
@@ -137,6 +142,7 @@ pub enum Limit {
 
 /// Tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Usage {
     /// Read by the model, outside its cache.
@@ -160,6 +166,7 @@ impl std::ops::AddAssign for Usage {
 
 /// Tokens and money of one model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct ModelUsage {
     /// Tokens.

@@ -137,6 +137,11 @@ fn all() -> Vec<EventBody> {
         EventBody::SessionChanged { status: "failed".into(), reason: Some("its container is gone".into()) },
         EventBody::Notice { level: NoticeLevel::Warning, message: "storage is not limited".into() },
         EventBody::Vendor { source: "claude".into(), payload: json!({"type": "new_thing"}) },
+        EventBody::TurnStuck {
+            on: StuckOn::Model,
+            silent_seconds: 300,
+            detail: "the model API has sent nothing for 300 s".into(),
+        },
         EventBody::TurnEnded(TurnEnd {
             outcome: Outcome::Failed {
                 reason: FailureReason::ModelApi,
@@ -179,9 +184,17 @@ fn every_event_keeps_its_wire_format() {
         .enumerate()
         .map(|(n, body)| serde_json::to_value(enveloped(n as u64 + 1, body)).unwrap())
         .collect();
-    insta::with_settings!({snapshot_path => "golden", prepend_module_to_snapshot => false}, {
+    insta::with_settings!({snapshot_path => "golden", prepend_module_to_snapshot => false, sort_maps => true}, {
         insta::assert_json_snapshot!("events", lines);
     });
+}
+
+#[test]
+fn every_event_is_called_as_on_the_wire() {
+    for body in all() {
+        assert_eq!(serde_json::to_value(&body).unwrap()["type"], body.kind());
+    }
+    assert_eq!(EventBody::Unknown(Map::from_iter([("type".to_owned(), json!("x"))])).kind(), "unknown");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn requests_and_answers_keep_their_wire_format() {
         "restart_program": RestartProgram { generation: 2 },
         "liveness": liveness(),
     });
-    insta::with_settings!({snapshot_path => "golden", prepend_module_to_snapshot => false}, {
+    insta::with_settings!({snapshot_path => "golden", prepend_module_to_snapshot => false, sort_maps => true}, {
         insta::assert_json_snapshot!("wire", all);
     });
 }

@@ -18,9 +18,9 @@ use crate::compat::reshape;
 use crate::openapi::{self, Api};
 use crate::routes::{
     answers, approvals, chat, configs, environment, events, exec, git, jobs, launch, logs, messages, meta,
-    providers, resources, restart, sessions, terminal, tools,
+    metrics, providers, resources, restart, sessions, terminal, tools,
 };
-use crate::{AgentDefaults, Problem, Readiness, anthropic, openai, serve};
+use crate::{AgentDefaults, MetricsAccess, Problem, Readiness, anthropic, openai, serve};
 
 /// The largest request body: a prompt with a few pictures.
 const MAX_BODY: usize = 32 << 20;
@@ -36,6 +36,8 @@ pub struct AppState {
     pub defaults: Arc<AgentDefaults>,
     /// Whether the providers answer.
     pub readiness: Readiness,
+    /// Who may read the server's numbers.
+    pub metrics: MetricsAccess,
     /// Who may call from a browser.
     pub allowed_origins: Arc<[String]>,
     /// What opens terminals.
@@ -49,6 +51,7 @@ pub(crate) fn described() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(Api::openapi())
         .merge(meta::routes())
         .merge(openapi::routes())
+        .merge(metrics::routes())
         .merge(providers::routes())
         .merge(configs::routes())
         .merge(launch::routes())
@@ -75,7 +78,10 @@ pub(crate) fn described() -> OpenApiRouter<AppState> {
 pub fn router(state: AppState) -> Router {
     let routes = axum::Router::from(described())
         // Earlier clients leave the last slash out.
-        .route("/api/configs", get(configs::list))
+        .route("/api/configs", get(configs::list));
+    #[cfg(feature = "docs-ui")]
+    let routes = routes.merge(crate::docs_page::routes());
+    let routes = routes
         .fallback(|| async {
             Problem::new(StatusCode::NOT_FOUND, "route_not_found", "there is no such route: see README.md")
         })

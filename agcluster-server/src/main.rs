@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use agcluster_server::{Environment, Server, Settings, init_logging};
+use agcluster_server::{Environment, Server, Settings, Traces, init_logging};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -15,10 +15,18 @@ fn main() -> ExitCode {
         return failed(&format!("the file .env cannot be read: {error}"));
     }
     let settings = Settings { environment: Environment::of_process(), ..Settings::parse() };
-    if let Err(error) = init_logging(&settings.log_level, settings.log_json) {
+    let traces = match settings.otlp_endpoint.as_deref().map(Traces::to).transpose() {
+        Ok(traces) => traces,
+        Err(error) => return failed(&error),
+    };
+    if let Err(error) = init_logging(&settings.log_level, settings.log_json, traces.as_ref()) {
         return failed(&error);
     }
-    match run(settings) {
+    let ended = run(settings);
+    if let Some(Err(error)) = traces.map(Traces::flush) {
+        tracing::warn!("{error}");
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error.to_string()),
     }

@@ -12,11 +12,14 @@
 //! 6. `request_body = T` where `T: ToSchema`; `inline(T)` for a private type that is used once.
 //! 7. `responses((status = 200, description = "…", body = T), XProblems)`, where `problems!(XProblems = SESSION, BODY, ["session_idle"])` names every code that can
 //!    come: groups of [`problems`] and own ones. A code is in `problem/registry.rs` with its status and meaning.
-//! 8. A stream is `content_type = "text/event-stream"` with the event's schema as `body`; bytes are `body = [u8]` with their content type.
+//! 8. A stream is `content_type = "text/event-stream"`, and `body` the schema of its data; bytes are `body = [u8]` with their content type.
+//! 9. A type of the core or the protocol derives `JsonSchema` (there under the feature `schema`) and gets a name in [`schemas`], for `body = …Schema`.
 //!
 //! Tests fail on an operation without one of these, on a code that is in no registry, and when `docs/api/openapi.json` is not what the code says.
 
 pub(crate) mod problems;
+pub(crate) mod schemas;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +28,7 @@ use std::sync::LazyLock;
 use axum::http::header;
 use axum::response::IntoResponse;
 use bytes::Bytes;
+use serde_json::Value;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
@@ -79,16 +83,22 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// The description of every route.
-pub(crate) fn document() -> utoipa::openapi::OpenApi {
-    app::described().into_openapi()
+pub(crate) fn document() -> Value {
+    let mut document = serde_json::to_value(app::described().into_openapi()).unwrap_or_default();
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.extend(schemas::definitions());
+        schemas.sort_keys();
+    }
+    streams::describe(&mut document);
+    document
 }
 
 /// This description of the API, as OpenAPI 3.1.
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "get_openapi", tag = "Server",
-    responses((status = 200, description = "The description", body = serde_json::Value)),
+    responses((status = 200, description = "The description", body = Value)),
 )]
 async fn serve() -> impl IntoResponse {
-    static TEXT: LazyLock<Bytes> = LazyLock::new(|| document().to_json().unwrap_or_default().into());
+    static TEXT: LazyLock<Bytes> = LazyLock::new(|| document().to_string().into());
     ([(header::CONTENT_TYPE, "application/json")], TEXT.clone())
 }

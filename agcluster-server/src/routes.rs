@@ -14,6 +14,7 @@ pub(crate) mod launch;
 pub(crate) mod logs;
 pub(crate) mod messages;
 pub(crate) mod meta;
+pub(crate) mod metrics;
 mod provider_names;
 pub(crate) mod providers;
 pub(crate) mod resources;

@@ -22,15 +22,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
-use tower_http::trace::{DefaultOnFailure, DefaultOnResponse, TraceLayer};
+use tower_http::trace::{DefaultOnFailure, TraceLayer};
 use tracing::Level;
 
 use crate::persistence::Persistence;
 use crate::providers::{known_platforms, providers_of};
+use crate::request_span::{self, REQUEST_ID};
 use crate::settings::OnShutdown;
-use crate::{AppState, Problem, Readiness, Settings, router};
+use crate::{AppState, Problem, Readiness, Settings, metrics, router};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// How long open connections may take to end once everything behind them has.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -97,6 +97,10 @@ impl Server {
         let listener =
             TcpListener::bind(address).await.map_err(|source| StartError::Listen { address, source })?;
         let port = listener.local_addr()?.port();
+        // Before anything counts.
+        if settings.metrics {
+            metrics::recorder();
+        }
         let providers = providers_of(platforms, &settings).await?;
         let Persistence { store, key, cluster, is_lasting } = Persistence::open(&settings).await?;
         let sessions = Sessions::builder(providers)
@@ -115,6 +119,7 @@ impl Server {
             configs: ConfigStore::open(folders).await,
             defaults: Arc::new(settings.agent_defaults()),
             readiness: Readiness::default(),
+            metrics: settings.metrics_access(),
             allowed_origins: settings.allowed_origins.iter().map(|origin| origin.trim().to_owned()).collect(),
             tickets: Tickets::new(),
             sockets: TaskTracker::new(),
@@ -158,6 +163,7 @@ impl Server {
         let watcher = sessions.clone();
         let policy = settings.watchdog_policy();
         let watching = tokio::spawn(async move { watcher.watch_forever(policy).await });
+        let upkeep = settings.metrics.then(|| tokio::spawn(metrics::upkeep()));
 
         let closing = sessions.clone();
         // Events are small and must not wait for company.
@@ -180,6 +186,7 @@ impl Server {
         }
         sweeping.abort();
         watching.abort();
+        upkeep.inspect(tokio::task::JoinHandle::abort);
         sockets.close();
         // WebSockets are not waited for with the other connections.
         let ended = async { tokio::join!(serving, sockets.wait()) };
@@ -216,15 +223,12 @@ async fn adopt(sessions: Sessions) {
 /// What every request goes through, outermost last.
 pub(crate) fn middleware(routes: Router, origins: &[String]) -> Router {
     let trace = TraceLayer::new_for_http()
-        .make_span_with(|request: &axum::http::Request<_>| {
-            let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-            // The path only: a query string is the user's.
-            tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
-        })
-        .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+        .make_span_with(request_span::begin)
+        .on_response(request_span::answered)
         .on_failure(DefaultOnFailure::new().level(Level::WARN));
     routes
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn(metrics::count))
         .layer(trace)
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))

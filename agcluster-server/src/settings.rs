@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use url::Url;
 
-use crate::{AgentDefaults, Environment};
+use crate::{AgentDefaults, Environment, MetricsAccess};
 
 /// Runs coding agents in containers, behind one HTTP API.
 ///
@@ -197,6 +197,18 @@ pub struct Settings {
     #[arg(long, env = "LOG_JSON")]
     pub log_json: bool,
 
+    /// Whether the server's numbers can be read at /metrics
+    #[arg(long, env = "METRICS", default_value_t = true, action = clap::ArgAction::Set)]
+    pub metrics: bool,
+
+    /// What must be sent as bearer token to read them [default: nothing]
+    #[arg(long, env = "METRICS_TOKEN", hide_env_values = true, value_parser = secret)]
+    pub metrics_token: Option<Secret>,
+
+    /// The base URL of an OpenTelemetry collector that traces are sent to (OTLP over HTTP) [default: they are not]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = model_base_url)]
+    pub otlp_endpoint: Option<String>,
+
     /// What providers' files and credentials are taken from; empty, unless it is given.
     #[arg(skip)]
     pub environment: Environment,
@@ -212,6 +224,15 @@ pub enum OnShutdown {
 }
 
 impl Settings {
+    /// Who may read the server's numbers.
+    pub fn metrics_access(&self) -> MetricsAccess {
+        match (&self.metrics_token, self.metrics) {
+            (_, false) => MetricsAccess::Off,
+            (None, true) => MetricsAccess::Everybody,
+            (Some(token), true) => MetricsAccess::With(token.clone()),
+        }
+    }
+
     /// When sessions are removed.
     pub fn idle_policy(&self) -> IdlePolicy {
         let seconds = |seconds: u64| (seconds > 0).then(|| Duration::from_secs(seconds));

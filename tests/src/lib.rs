@@ -7,6 +7,7 @@
 //! * [`ground`]: what a provider stands on, and whether anything is left there;
 //! * [`conformance`]: the behaviour suite on any provider;
 //! * [`model_api`]: the model vendor's HTTP API, scripted by the prompt;
+//! * [`otlp`]: a collector of traces;
 //! * [`platforms`]: clouds, with containers for machines;
 //! * [`seeded`]: chance that can be repeated;
 //! * [`postgres`]: a PostgreSQL server;
@@ -16,6 +17,7 @@ pub mod conformance;
 pub mod git_host;
 pub mod ground;
 pub mod model_api;
+pub mod otlp;
 pub mod platforms;
 pub mod postgres;
 pub mod seeded;

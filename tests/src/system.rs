@@ -1,6 +1,7 @@
 //! A whole AgCluster for a test: the server, the scripted model API behind it, and clients before it.
 
 mod api;
+mod description;
 mod frames;
 mod installation;
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 async fn launch(request: Value) -> Answer {
     let system = System::start(Provider::Memory).await.unwrap();
-    let answer = system.api("key").post("/api/agents/launch", request).await.unwrap();
+    let answer = system.api("key").described().post("/api/agents/launch", request).await.unwrap();
     system.stop().await.unwrap();
     assert_eq!(answer.headers["content-type"], "application/problem+json", "{}", answer.body);
     assert!(answer.status.is_client_error(), "{} {}", answer.status, answer.body);
@@ -54,7 +54,7 @@ async fn either_a_configuration_or_its_id_is_needed() {
 async fn a_launch_needs_a_key() {
     for key in [json!(null), json!(""), json!("  ")] {
         let system = System::start(Provider::Memory).await.unwrap();
-        let url = system.api("").url("/api/agents/launch");
+        let url = system.api("").described().url("/api/agents/launch");
         let body = json!({ "api_key": key, "config": { "driver": "scripted" } });
         let response = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
@@ -134,7 +134,7 @@ async fn a_base_url_must_be_one() {
 #[tokio::test]
 async fn a_body_that_is_no_json_is_refused() {
     let system = System::start(Provider::Memory).await.unwrap();
-    let api = system.api("key");
+    let api = system.api("key").described();
     let request = |body: &'static str, kind: &'static str| {
         api.request(Method::POST, "/api/agents/launch").header("content-type", kind).body(body)
     };
@@ -148,7 +148,7 @@ async fn a_body_that_is_no_json_is_refused() {
 #[tokio::test]
 async fn an_unknown_route_and_a_wrong_method_are_problems_too() {
     let system = System::start(Provider::Memory).await.unwrap();
-    let api = system.api("key");
+    let api = system.api("key").described();
     let unknown = api.get("/api/nonsense").await.unwrap();
     assert_eq!((unknown.status, unknown.code()), (StatusCode::NOT_FOUND, "route_not_found"));
     let method = api.delete("/api/configs/").await.unwrap();
@@ -160,12 +160,12 @@ async fn an_unknown_route_and_a_wrong_method_are_problems_too() {
 #[tokio::test]
 async fn a_chat_without_a_message_is_refused() {
     let system = System::start(Provider::Memory).await.unwrap();
-    let session = system.api("key").launch(json!({ "driver": "scripted" })).await.unwrap();
+    let session = system.api("key").described().launch(json!({ "driver": "scripted" })).await.unwrap();
     let answer = session.ask("   ").await.unwrap();
     assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "no_user_message"));
     let path = format!("/api/agents/{}/chat", session.id);
     let role = json!({ "messages": [{ "role": "wizard", "content": "abracadabra" }] });
-    let answer = system.api("key").post(&path, role).await.unwrap();
+    let answer = system.api("key").described().post(&path, role).await.unwrap();
     assert_eq!((answer.status, answer.code()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"));
     assert!(detail(&answer).contains("wizard"), "{}", detail(&answer));
     system.stop().await.unwrap();
@@ -177,7 +177,7 @@ async fn a_broken_configuration_file_is_reported_and_keeps_no_other_from_working
     let mut changes = system.configs().changes();
     std::fs::write(system.agent_configs().join("broken.yaml"), "id: broken\nname: [").unwrap();
     assert!(changes.changed().await);
-    let api = system.api("key");
+    let api = system.api("key").described();
     let list = api.get("/api/configs").await.unwrap();
     assert_eq!(list.body["problems"][0]["file"], "broken.yaml");
     assert_eq!(list.body["total"], 5);

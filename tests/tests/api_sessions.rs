@@ -17,7 +17,7 @@ async fn scripted(api: &Api) -> Session {
 #[tokio::test]
 async fn a_launch_says_what_was_launched_and_where() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     assert!(session.id.starts_with("conv-"), "{}", session.id);
     assert!(session.launched["agent_id"].as_str().unwrap().starts_with("agent-"));
     assert!(session.launched["config_id"].as_str().unwrap().starts_with("inline-"));
@@ -29,7 +29,7 @@ async fn a_launch_says_what_was_launched_and_where() {
 #[tokio::test]
 async fn a_chat_streams_blocks_and_ends_with_one_terminal_frame() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let frames = session
         .chat("@@think hm\n@@tool Bash {\"command\": \"ls\"} => file\n@@say done")
         .await
@@ -50,7 +50,7 @@ async fn a_chat_streams_blocks_and_ends_with_one_terminal_frame() {
 #[tokio::test]
 async fn a_client_that_takes_no_stream_gets_one_json_answer() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let answer = session.ask("@@tool Bash {\"command\": \"ls\"} => file\n@@say done").await.unwrap();
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
     assert_eq!(answer.body["status"], "success");
@@ -63,7 +63,7 @@ async fn a_client_that_takes_no_stream_gets_one_json_answer() {
 #[tokio::test]
 async fn a_failed_turn_is_never_a_success() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let answer = session.ask("@@fail model_api the model is on fire").await.unwrap();
     assert_eq!((answer.status, answer.code()), (StatusCode::BAD_GATEWAY, "turn_failed"));
     assert_eq!(answer.body["detail"], "the model is on fire");
@@ -76,7 +76,7 @@ async fn a_failed_turn_is_never_a_success() {
 #[tokio::test]
 async fn the_older_chat_route_takes_the_session_from_body_or_header() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let messages = json!([{ "role": "user", "content": "hello" }]);
     let with_body = api
@@ -112,7 +112,7 @@ async fn idle(session: &Session) {
 #[tokio::test]
 async fn a_second_message_while_a_turn_runs_is_refused_with_when_to_come_back() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let mut running = session.chat("@@say begun\n@@hang").await.unwrap();
     running.until("content").await.unwrap();
     let refused = session.ask("me too").await.unwrap();
@@ -129,7 +129,7 @@ async fn a_second_message_while_a_turn_runs_is_refused_with_when_to_come_back() 
 #[tokio::test]
 async fn interrupting_an_idle_session_is_refused() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let refused = session.post("interrupt", json!({})).await.unwrap();
     assert_eq!((refused.status, refused.code()), (StatusCode::CONFLICT, "session_idle"));
     system.stop().await.unwrap();
@@ -138,7 +138,7 @@ async fn interrupting_an_idle_session_is_refused() {
 #[tokio::test]
 async fn a_turn_runs_on_when_its_client_leaves_and_can_be_read_afterwards() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let mut chat = session.chat("@@say first\n@@gate go\n@@say second").await.unwrap();
     let asked = chat.until("question_asked").await.unwrap();
     drop(chat);
@@ -155,7 +155,7 @@ async fn a_turn_runs_on_when_its_client_leaves_and_can_be_read_afterwards() {
 #[tokio::test]
 async fn a_stream_that_broke_goes_on_exactly_where_it_stopped() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     session.chat("@@stream 50").await.unwrap().rest().await.unwrap();
     let head = session.get().await.unwrap();
@@ -185,7 +185,7 @@ async fn a_stream_that_broke_goes_on_exactly_where_it_stopped() {
 #[tokio::test]
 async fn a_cursor_that_makes_no_sense_is_refused() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let path = |query: &str| format!("/api/agents/{}/events{query}", session.id);
     let future = api.get(&path("?after=9999")).await.unwrap();
@@ -201,7 +201,7 @@ async fn a_cursor_that_makes_no_sense_is_refused() {
 #[tokio::test]
 async fn a_permission_is_asked_for_and_answered_once() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let mut chat = session.chat("@@permission Bash {\"command\": \"touch x\"}\n@@say done").await.unwrap();
     let asked = chat.until("permission_requested").await.unwrap();
     let id = asked.data["data"]["request_id"].as_str().unwrap().to_owned();
@@ -218,7 +218,7 @@ async fn a_permission_is_asked_for_and_answered_once() {
 #[tokio::test]
 async fn a_session_belongs_to_the_key_that_launched_it() {
     let system = system().await;
-    let (owner, other) = (system.api("mine"), system.api("yours"));
+    let (owner, other) = (system.api("mine").described(), system.api("yours"));
     let session = scripted(&owner).await;
     let id = &session.id;
     for (method, path) in [
@@ -257,7 +257,7 @@ async fn a_session_belongs_to_the_key_that_launched_it() {
 #[tokio::test]
 async fn a_deleted_session_is_gone_and_its_streams_end() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let mut chat = session.chat("@@say begun\n@@hang").await.unwrap();
     chat.until("content").await.unwrap();
     let mut events = session.events(0).await.unwrap();
@@ -276,7 +276,7 @@ async fn a_deleted_session_is_gone_and_its_streams_end() {
 #[tokio::test]
 async fn an_agent_that_dies_in_a_turn_ends_it_once_and_the_next_turn_works() {
     let system = system().await;
-    let session = scripted(&system.api("key")).await;
+    let session = scripted(&system.api("key").described()).await;
     let frames = session.chat("@@say begun\n@@exit 3").await.unwrap().rest().await.unwrap();
     assert_eq!(frames.last().unwrap().data["code"], "agent_exited");
     assert_eq!(session.ask("still there?").await.unwrap().body["content"], "still there?");

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::{self, announce};
 use crate::demo;
-use crate::environment::{cargo_deny, clients, packages, postgres};
+use crate::environment::{cargo_deny, clients, packages, postgres, python};
 use crate::image::{self, Order};
 use crate::programs::Programs;
 use crate::workspace::{self, EVERYTHING};
@@ -105,12 +105,13 @@ fn licences() -> Result<()> {
     command::run(deny.args(["licenses", "bans", "sources"]).current_dir(workspace::root()))
 }
 
-/// What the tests use: an engine, the agent image, PostgreSQL, programs on this machine, other people's clients.
+/// What the tests use: an engine, the agent image, PostgreSQL, programs on this machine, other people's clients, Python packages.
 fn environment() -> Result<Programs> {
     packages::require(packages::FOR_TESTS)?;
     postgres::require()?;
     clients::require()?;
-    image::build(&Order::default())
+    let python = Some(python::require()?);
+    Ok(Programs { python, ..image::build(&Order::default())? })
 }
 
 fn build() -> Result<()> {

@@ -10,3 +10,4 @@ mod daemon;
 pub(crate) mod engine;
 pub(crate) mod packages;
 pub(crate) mod postgres;
+pub(crate) mod python;

@@ -1,4 +1,4 @@
-//! The two programs that every agent needs, and how others are told where they are.
+//! The programs that agents and tests need, and how others are told where they are.
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,8 @@ pub(crate) struct Programs {
     pub(crate) agent: PathBuf,
     /// The Claude program.
     pub(crate) claude: PathBuf,
+    /// A Python with the packages that tests use, where they are run.
+    pub(crate) python: Option<PathBuf>,
 }
 
 impl Programs {
@@ -23,11 +25,13 @@ impl Programs {
     pub(crate) fn require() -> Result<Self> {
         // What is fetched first: a machine that lacks something says so before it compiles for minutes.
         let claude = claude::require()?;
-        Ok(Self { agent: agent::build()?, claude })
+        Ok(Self { agent: agent::build()?, claude, python: None })
     }
 
     /// The environment in which tests and benchmarks look for them.
-    pub(crate) fn environment(&self) -> [(&'static str, &Path); 2] {
-        [("AGCLUSTER_AGENT_BINARY", &self.agent), ("AGCLUSTER_CLAUDE", &self.claude)]
+    pub(crate) fn environment(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let python = self.python.as_deref().map(|python| ("AGCLUSTER_PYTHON", python));
+        let both = [("AGCLUSTER_AGENT_BINARY", &*self.agent), ("AGCLUSTER_CLAUDE", &*self.claude)];
+        both.into_iter().chain(python)
     }
 }

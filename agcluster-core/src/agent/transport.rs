@@ -9,10 +9,11 @@ use futures::{StreamExt, TryStreamExt};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
+use tracing::Instrument;
 use url::Url;
 
 use super::dial::{self, UnixDial};
-use super::{AgentError, AgentToken, Result, http_client};
+use super::{AgentError, AgentToken, Result, http_client, trace};
 use crate::provider::{Address, Dial, Endpoint};
 
 /// The longest JSON answer that is read.
@@ -113,8 +114,16 @@ impl Transport {
     /// Sends a request and gives the answer once its head is there, however long that takes: the request may have to be sent
     /// to its end first.
     pub(super) async fn open(&self, call: Call<'_>) -> Result<Response<Body>> {
+        let span = trace::span(call.operation);
+        let answer = self.open_now(call).instrument(span.clone()).await;
+        trace::record(&span, &answer);
+        answer
+    }
+
+    async fn open_now(&self, call: Call<'_>) -> Result<Response<Body>> {
         let Call { method, path, mut headers, body, .. } = call;
         headers.extend(self.headers.clone());
+        headers.extend(trace::parent());
         if matches!(body, RequestBody::Json(_)) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }

@@ -7,6 +7,7 @@ use futures::Stream;
 use tokio::sync::watch;
 
 use super::{Head, Journal, Record, Result};
+use crate::measure::Reading;
 use crate::session::SessionId;
 
 /// The most records that one read takes into memory for one reader.
@@ -26,7 +27,7 @@ pub async fn subscribe(
 ) -> Result<impl Stream<Item = Result<Arc<Record>>> + Send + use<>> {
     let head = journal.head(&session).await?;
     let page = journal.read(&session, after, PAGE).await?.into();
-    let reader = Reader { journal, session, after, head, page, failed: false };
+    let reader = Reader { journal, session, after, head, page, failed: false, _reading: Reading::begins() };
     Ok(futures::stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) }))
 }
 
@@ -37,6 +38,7 @@ struct Reader {
     head: watch::Receiver<Head>,
     page: VecDeque<Arc<Record>>,
     failed: bool,
+    _reading: Reading,
 }
 
 impl Reader {

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::log::Log;
 use super::{Entry, Record};
+use crate::measure;
 use crate::session::SessionId;
 use crate::store::{Change, Result, Retention, Store, StoreError};
 
@@ -59,6 +60,11 @@ impl Writer {
         Self { work, trouble }
     }
 
+    /// How many writes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.work.max_capacity() - self.work.capacity()
+    }
+
     pub(super) fn trouble(&self) -> watch::Receiver<Option<String>> {
         self.trouble.clone()
     }
@@ -105,7 +111,10 @@ impl Task {
     async fn commit(&self, changes: &[Change]) -> Result<()> {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.store.commit(changes).await {
+            let begun = Instant::now();
+            let committed = self.store.commit(changes).await;
+            measure::committed(&committed, changes.len(), begun);
+            match committed {
                 Err(StoreError::Unavailable(why)) => {
                     if self.trouble.borrow().is_none() {
                         tracing::error!(why, "the store does not work: events wait, nothing is lost");
@@ -153,6 +162,7 @@ impl Task {
     fn show_all(&self, works: Vec<Numbered>) {
         for work in works {
             if let Some((session, log, records)) = work.shown {
+                measure::shown(&records);
                 let held = log.show(records);
                 if held > self.retention.max_bytes + self.retention.max_bytes / SLACK {
                     log.trimmed(0);

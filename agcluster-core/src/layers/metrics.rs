@@ -1,9 +1,10 @@
 //! Numbers about calls.
 
-use ::metrics::{SharedString, counter, describe_counter, describe_histogram, histogram};
+use ::metrics::{SharedString, counter, histogram};
 use tokio::time::Instant;
 
 use super::{Call, Layer, Next};
+use crate::measure::{ALL, Metric, PROVIDER_CALL_SECONDS as SECONDS, PROVIDER_CALLS as CALLS};
 use crate::provider::Result;
 
 /// Counts calls and how long they take, through the `metrics` facade: whoever embeds this chooses where they go.
@@ -16,14 +17,10 @@ use crate::provider::Result;
 #[derive(Debug, Clone, Copy)]
 pub struct Metrics(());
 
-const CALLS: &str = "agcluster_provider_calls_total";
-const SECONDS: &str = "agcluster_provider_call_seconds";
-
 impl Metrics {
     /// Describes the metrics to the recorder, which should be installed by then.
     pub fn new() -> Self {
-        describe_counter!(CALLS, "Calls to container platforms, by outcome");
-        describe_histogram!(SECONDS, ::metrics::Unit::Seconds, "How long platforms take to answer");
+        ALL.iter().filter(|metric| [CALLS, SECONDS].contains(&metric.name)).for_each(Metric::describe);
         Self(())
     }
 }

@@ -2,6 +2,7 @@
 
 use agcluster_protocol::workspace::git::Credentials;
 use agcluster_protocol::{AgentOptions, DriverKind, ModelAccess};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::turns::Idempotency;
@@ -79,7 +80,7 @@ pub struct AgentSpec {
 }
 
 /// What it takes until a session that rests takes turns again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Waking {
     /// Whether its container goes on as it was. Otherwise a new one is made: workspace and conversation are as before, and
     /// what ran beside them is gone.
@@ -89,7 +90,7 @@ pub struct Waking {
 }
 
 /// How long the steps of a launch took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LaunchTimings {
     /// Until the platform said that the container runs, in microseconds.
     pub created_us: u64,

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use agcluster_protocol::{EventBody, FailureReason};
+use tracing::Instrument;
 
 use super::bring_up::{attach, bring_up, client, destroy_all, detach};
 use super::session_handle::Along;
@@ -28,12 +29,12 @@ impl Session {
         }
         let session = Arc::clone(self);
         // In a task of its own: a caller who leaves does not leave half a restart behind.
-        tokio::spawn(async move {
+        let span = tracing::info_span!("restart", session = session.id.as_str());
+        let restarting = async move {
             let _lifecycle = session.lifecycle.lock().await;
             session.next_generation("the session was restarted").await
-        })
-        .await
-        .map_err(|_| SessionError::Removed)?
+        };
+        tokio::spawn(restarting.instrument(span)).await.map_err(|_| SessionError::Removed)?
     }
 
     /// Makes a session that is paused or sleeping take turns again; one that does so already is left alone.

@@ -8,6 +8,7 @@ mod tests;
 
 use agcluster_protocol::{Outcome, TurnId};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use block::{Block, BlockBody, ToolResult};
@@ -15,7 +16,7 @@ pub use builder::MessageBuilder;
 pub use page::MessagePage;
 
 /// Who says something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// A client, with a prompt.
@@ -27,7 +28,7 @@ pub enum Role {
 }
 
 /// One message: a prompt, or what an agent said and did with one call of its model. A very long one comes in several.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Message {
     /// Who says it.
     pub role: Role,

@@ -14,6 +14,7 @@ use super::turn_end::LastWords;
 use super::{Result, Session, SessionError, SessionId, Status, approvals};
 use crate::agent::{AgentClient, AgentError};
 use crate::journal::{Entry, Patience};
+use crate::measure;
 use crate::provider::{Container, ContainerState, ErrorKind};
 use crate::store::{Change, TranscriptChunk, TurnState};
 
@@ -269,6 +270,9 @@ impl Note {
                 session.turns(|turns| {
                     turns.last_words = Some(LastWords::none(turn));
                     let current = turns.current.as_mut().filter(|current| current.id == turn)?;
+                    if let Some(placed) = turns.placed.take() {
+                        measure::first_event(placed.elapsed());
+                    }
                     current.state = TurnState::Running;
                     current.prompt = Vec::new();
                     Some(Change::Turn(Box::new(current.clone())))

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use agcluster_protocol::{FailureReason, TurnId};
 use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::bring_up::{FIRST_GENERATION, bring_up, destroy_all, detach};
 use super::credentials::{Credentials, without_secrets};
@@ -22,6 +24,7 @@ use super::{
 };
 use crate::agent::TokenKey;
 use crate::journal::{Entry, Journal, Patience};
+use crate::measure;
 use crate::provider::{ContainerProvider, DestroyOptions, ProviderSet};
 use crate::store::{
     AuditRecord, Change, IdempotencyRecord, MemoryStore, Retention, Store, Subject, TurnRecord,
@@ -175,7 +178,8 @@ impl Sessions {
             return Err(SessionError::ShuttingDown);
         }
         let sessions = self.clone();
-        let task = tokio::spawn(async move { sessions.launch_now(launch).await });
+        let span = tracing::info_span!("launch", session = Empty, provider = Empty, outcome = Empty);
+        let task = tokio::spawn(async move { sessions.launch_now(launch).await }.instrument(span));
         task.await.map_err(|_| SessionError::Removed)?
     }
 
@@ -195,9 +199,16 @@ impl Sessions {
 
     /// Brings a session up that was just written down. After an error nothing is left of it.
     pub(super) async fn bring_up_new(&self, session: Arc<Session>, launch: Launch) -> Result<Arc<Session>> {
+        let begun = Instant::now();
         let _lifecycle = session.lifecycle.lock().await;
         let brought_up = session.cancel.run_until_cancelled(bring_up(&session, launch.warnings)).await;
-        if let Err(error) = brought_up.unwrap_or(Err(SessionError::Removed)) {
+        let brought_up = brought_up.unwrap_or(Err(SessionError::Removed));
+        let outcome = brought_up.as_ref().map_or_else(SessionError::code, |()| "ok");
+        measure::launched(session.placement.name(), outcome, begun.elapsed());
+        Span::current().record("session", session.id.as_str());
+        Span::current().record("provider", session.placement.name());
+        Span::current().record("outcome", outcome);
+        if let Err(error) = brought_up {
             tracing::info!(session = %session.id, %error, "a launch failed");
             let _ = session.announce(Status::Stopping, None).await;
             match destroy_all(&session, DestroyOptions::default()).await {
@@ -365,7 +376,8 @@ impl Sessions {
         let Some(session) = self.get(id) else { return Ok(()) };
         let sessions = self.clone();
         // In a task of its own: a caller who leaves does not leave half a session behind.
-        let task = tokio::spawn(async move { sessions.remove_now(&session).await });
+        let span = tracing::info_span!("remove", session = session.id.as_str());
+        let task = tokio::spawn(async move { sessions.remove_now(&session).await }.instrument(span));
         task.await.map_err(|_| SessionError::Removed)?
     }
 

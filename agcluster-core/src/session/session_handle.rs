@@ -84,11 +84,21 @@ pub(super) struct Cluster {
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     pub(super) current: Option<TurnRecord>,
+    /// Since when it has its place; until its first event.
+    pub(super) placed: Option<std::time::Instant>,
     pub(super) queued: VecDeque<TurnRecord>,
     /// What the agent has said last in its running turn.
     pub(super) last_words: Option<LastWords>,
     /// What the watchdog has said last.
     pub(super) said: Option<super::watchdog::Said>,
+}
+
+impl Turns {
+    /// Gives a turn its place: it is the one that runs.
+    pub(super) fn place(&mut self, turn: TurnRecord) {
+        self.current = Some(turn);
+        self.placed = Some(std::time::Instant::now());
+    }
 }
 
 /// A session at one moment.

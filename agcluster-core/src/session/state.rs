@@ -44,6 +44,10 @@ pub enum Status {
 }
 
 impl Status {
+    /// The names of all states.
+    pub const NAMES: [&str; 7] =
+        ["starting", "running", "paused", "sleeping", "stopping", "stopped", "failed"];
+
     /// The name of the state.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::session_handle::{Along, STORE, Turns, is_busy};
@@ -88,7 +90,8 @@ impl Session {
         self.touch();
         // In a task of its own, so that a caller who leaves now leaves a known state behind.
         let session = Arc::clone(self);
-        let begun = tokio::spawn(async move { session.promise(request).await });
+        let span = tracing::info_span!("begin_turn", session = session.id.as_str(), turn = Empty);
+        let begun = tokio::spawn(async move { session.promise(request).await }.instrument(span));
         let (id, after) = begun.await.map_err(|_| SessionError::Removed)??;
         self.follow(id, after).await
     }
@@ -137,6 +140,7 @@ impl Session {
             whole: false,
         };
         let (id, after) = (record.id, record.after);
+        Span::current().record("turn", display(id));
         match self.take_place(record.clone(), request.idempotency.as_ref()).await {
             Err(SessionError::Busy { .. }) if request.when_busy == WhenBusy::Queue => {
                 if let Err(error) = self.enqueue(record.clone(), request.idempotency.as_ref()).await {
@@ -192,7 +196,7 @@ impl Session {
         let taken = self.change(Patience::Short, |state| {
             state.begin(id)?;
             self.heard();
-            self.turns(|turns| turns.current = Some(record.clone()));
+            self.turns(|turns| turns.place(record.clone()));
             Ok(Along { entries: Vec::new(), changes })
         });
         let taken = taken.await;
@@ -351,7 +355,7 @@ impl Session {
             self.heard();
             self.turns(|turns| {
                 turns.queued.retain(|turn| turn.id != id);
-                turns.current = Some(next.clone());
+                turns.place(next.clone());
             });
             Ok(Along { entries: Vec::new(), changes: vec![Change::Turn(Box::new(next))] })
         });

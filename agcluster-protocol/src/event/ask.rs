@@ -7,6 +7,7 @@ use crate::Decision;
 
 /// A tool wants to run and needs leave. The turn waits until it is answered, withdrawn or interrupted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PermissionRequest {
     /// Answer under this id.
     pub request_id: String,
@@ -36,6 +37,7 @@ pub struct PermissionRequest {
 
 /// What leave is asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PermissionKind {
     /// To run a tool.
@@ -53,6 +55,7 @@ impl PermissionKind {
 
 /// A question with options to choose from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Question {
     /// The question; its text is also the key of the answer.
     pub question: String,
@@ -69,6 +72,7 @@ pub struct Question {
 
 /// One answer to choose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct QuestionOption {
     /// The answer.
     pub label: String,
@@ -80,6 +84,7 @@ pub struct QuestionOption {
 /// How a request was decided. Said by the control plane, before the agent hears of it; the agent's own
 /// [`RequestResolved`](crate::EventBody::RequestResolved) follows when it has taken the decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RequestAnswer {
     /// The request.
     pub request_id: String,
@@ -95,6 +100,7 @@ pub struct RequestAnswer {
 
 /// Who decided about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AnsweredBy {
     /// The owner of the session.
@@ -105,6 +111,7 @@ pub enum AnsweredBy {
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// Allowed.

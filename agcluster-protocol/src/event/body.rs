@@ -11,6 +11,7 @@ use crate::{PermissionMode, PromptBlock, PromptId, TurnEnd, Usage};
 /// Deltas are for those who watch; every delta is followed by the finished block that contains it, so whoever reads later
 /// may pass deltas over.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[allow(
     clippy::large_enum_variant,
@@ -320,6 +321,7 @@ pub enum EventBody {
 
 /// Who began a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TurnOrigin {
     /// A query.
@@ -330,6 +332,7 @@ pub enum TurnOrigin {
 
 /// What a turn waits for that gets nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StuckOn {
     /// The platform, or the container on it.
@@ -346,6 +349,7 @@ pub enum StuckOn {
 
 /// Whether an MCP server answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct McpServerStatus {
     /// Its name in the configuration.
     pub name: String,
@@ -355,6 +359,7 @@ pub struct McpServerStatus {
 
 /// How much a notice matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum NoticeLevel {
     /// Good to know.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// A piece of work that runs beside the main agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Task {
     /// Its name within the session.
     pub task_id: String,
@@ -24,6 +25,7 @@ pub struct Task {
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TaskEnd {
     /// The task.
     pub task_id: String,

@@ -6,10 +6,6 @@ use serde_json::{Map, Value};
 use super::*;
 use crate::problem::registry::PROBLEMS;
 
-fn described() -> Value {
-    serde_json::to_value(document()).unwrap()
-}
-
 /// Every operation with its method and path.
 fn operations(document: &Value) -> Vec<(String, &Map<String, Value>)> {
     let paths = document["paths"].as_object().unwrap().iter();
@@ -22,7 +18,7 @@ fn operations(document: &Value) -> Vec<(String, &Map<String, Value>)> {
 
 #[test]
 fn every_operation_says_what_it_is() {
-    let document = described();
+    let document = document();
     let tags: Vec<_> = document["tags"].as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
     let mut ids = BTreeSet::new();
     for (name, operation) in operations(&document) {
@@ -39,7 +35,7 @@ fn every_operation_says_what_it_is() {
 
 #[test]
 fn who_needs_a_key_says_what_happens_without() {
-    for (name, operation) in operations(&described()) {
+    for (name, operation) in operations(&document()) {
         if operation.contains_key("security") {
             assert!(operation["responses"].get("401").is_some(), "{name} has a key, but no 401");
         }
@@ -115,6 +111,25 @@ fn every_code_that_is_written_down_is_in_the_registry() {
     assert!(seen > 30, "only {seen} codes were found: does this test still read the sources rightly?");
 }
 
+/// What the arms of a `match` give: `=> "code"`.
+fn arms(source: &str) -> Vec<&str> {
+    source.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect()
+}
+
+#[test]
+fn every_code_of_sessions_and_platforms_is_in_the_registry() {
+    let (_, after) =
+        include_str!("../../../agcluster-core/src/session/error.rs").split_once("pub fn code").unwrap();
+    let sessions = arms(after.split_once("\n    }\n").unwrap().0);
+    let others = arms(include_str!("../problem.rs"));
+    assert!(sessions.len() > 20 && others.len() > 10, "does this test still read the sources rightly?");
+    // These become the codes of what failed.
+    let inner = ["provider_error", "agent_error", "journal_error"];
+    for code in sessions.into_iter().filter(|code| !inner.contains(code)).chain(others) {
+        assert!(PROBLEMS.iter().any(|known| known.code == code), "{code} is not in problem/registry.rs");
+    }
+}
+
 #[test]
 fn every_refusal_of_the_workspace_is_in_the_registry() {
     for (code, status) in agcluster_core::protocol::workspace::REFUSALS {
@@ -126,12 +141,76 @@ fn every_refusal_of_the_workspace_is_in_the_registry() {
 fn what_is_not_described_is_not_served() {
     let mut all = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
-    let plain: Vec<_> = all
-        .iter()
-        .flat_map(|(file, source)| {
-            source.lines().filter(|line| line.contains(".route(\"")).map(move |line| (file, line.trim()))
-        })
-        .collect();
-    let aliases: Vec<_> = plain.iter().map(|(_, line)| *line).collect();
-    assert_eq!(aliases, [".route(\"/api/configs\", get(configs::list))"], "describe them: {plain:?}");
+    // A page, and an earlier spelling.
+    let undescribed =
+        |file: &str, line: &str| file.ends_with("docs_page.rs") || line.contains("\"/api/configs\"");
+    for (file, source) in all {
+        let is_code = |line: &&str| !line.trim_start().starts_with("//");
+        let lines = source.lines().filter(is_code).filter(|line| line.contains(".route("));
+        let plain: Vec<_> = lines.filter(|line| !undescribed(&file, line)).collect();
+        assert!(plain.is_empty(), "{file} serves what it does not describe: {plain:?}");
+    }
+}
+
+/// Holds a committed file against what the code says now, or writes it.
+fn committed(name: &str, now: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api").join(name);
+    if std::env::var_os("AGCLUSTER_UPDATE").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, now).unwrap();
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    let advice = "run this test with AGCLUSTER_UPDATE=1 and look at the difference";
+    assert!(committed == now, "docs/api/{name} is stale: {advice}");
+}
+
+#[test]
+fn the_committed_description_is_what_the_code_says() {
+    committed("openapi.json", &(serde_json::to_string_pretty(&document()).unwrap() + "\n"));
+}
+
+#[test]
+fn the_committed_table_of_codes_is_the_registry() {
+    let mut page = "# Problems\n\nEvery answer that is no success is `application/problem+json` with a `code` to branch on and a `detail` that says what to do. These are \
+                    all codes; the [description](openapi.json) says which of them each operation can answer.\n\n| code | status | what it means |\n|---|---|---|\n"
+        .to_owned();
+    let mut all: Vec<_> = PROBLEMS.iter().collect();
+    all.sort_by_key(|known| (known.code, known.status));
+    for known in all {
+        page += &format!("| `{}` | {} | {} |\n", known.code, known.status, known.meaning);
+    }
+    committed("problems.md", &page);
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let document = document();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 50, "only {} references", found.len());
+    for reference in found {
+        let target = document.pointer(reference.trim_start_matches('#'));
+        assert!(target.is_some_and(|target| target.get("$ref").is_none()), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn every_kind_of_event_is_described() {
+    let document = document();
+    let text = document["components"]["schemas"]["Event"].to_string();
+    for kind in
+        ["turn_started", "text_delta", "permission_requested", "session_changed", "turn_ended", "vendor"]
+    {
+        assert!(text.contains(&format!("\"const\":\"{kind}\"")), "{kind}: {text}");
+    }
 }

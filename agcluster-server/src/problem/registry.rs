@@ -37,6 +37,8 @@ pub(crate) const PROBLEMS: &[Known] = &[
     known("idempotency_key_missing", 400, "only a request with an Idempotency-Key can be gone on with"),
     known("idempotency_key_reused", 422, "the Idempotency-Key was used for another request"),
     known("internal", 500, "the server made a mistake"),
+    known("metrics_off", 404, "the server shows no numbers"),
+    known("metrics_token_required", 401, "the server's numbers need a token"),
     // Launching.
     known("api_key_missing", 422, "a launch needs the key of the model API"),
     known("base_url_invalid", 400, "the base URL of the model API is none"),

@@ -5,9 +5,30 @@ use agcluster_core::session::{SessionId, Turn};
 use axum::http::StatusCode;
 use futures::StreamExt;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::chat_frames;
 use crate::Problem;
+
+/// What `answer` tells.
+#[derive(Debug, ToSchema)]
+#[expect(
+    dead_code,
+    reason = "for the description: the answer is made from the fields of a stream's last frames"
+)]
+pub(crate) struct ChatAnswer {
+    /// The session.
+    session_id: String,
+    /// The turn.
+    turn_id: Uuid,
+    /// `success`, `interrupted` or `limit`.
+    status: String,
+    /// What the agent said, without what it thought.
+    content: String,
+    /// The tools that it called, with what they gave back.
+    tools: Vec<Value>,
+}
 
 /// Waits for the end of a turn and tells what came of it.
 ///

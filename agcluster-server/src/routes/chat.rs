@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,7 +17,8 @@ use crate::auth::Caller;
 use crate::cursor::Cursor;
 use crate::extract::{Digested, Path};
 use crate::openapi::problems::{AGENT, BODY, CURSOR, IDEMPOTENCY, PROVIDER, RUNNING, SESSION, problems};
-use crate::projections::chat_json;
+use crate::projections::chat_json::{self, ChatAnswer};
+use crate::projections::job::JobView;
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -44,7 +46,7 @@ problems!(
 );
 
 /// The body of a chat request. The agent remembers what was said before; only the last user message is new to it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct ChatRequest {
     /// A conversation, of which the last user message counts.
     #[serde(default)]
@@ -65,14 +67,16 @@ pub(crate) struct ChatRequest {
     steer: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ChatMessage)]
 struct Message {
     role: Role,
     content: Content,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ChatRole)]
 enum Role {
     System,
     User,
@@ -80,22 +84,25 @@ enum Role {
 }
 
 /// A text, or parts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = ChatContent)]
 enum Content {
     Text(String),
     Parts(Vec<Part>),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = ChatPart)]
 enum Part {
     Text { text: String },
     Image { source: ImageSource },
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = ChatImageSource)]
 enum ImageSource {
     Base64 { media_type: String, data: String },
 }
@@ -126,13 +133,13 @@ impl From<Content> for Vec<PromptBlock> {
         ("Last-Event-ID" = Option<String>, Header, description = "The last frame that the client has of the turn that it repeats"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat: 1 to 255 printable ASCII characters"),
     ),
-    request_body = Value,
+    request_body = ChatRequest,
     responses(
-        (status = 200, description = "The answer, as a stream or, for `Accept: application/json`, whole", content(
+        (status = 200, description = "The answer, whole for `Accept: application/json`, else as a stream: frames of `type` `message`, then one of `complete` or `error`, then `[DONE]`", content(
             (String = "text/event-stream"),
-            (Value = "application/json"),
+            (ChatAnswer = "application/json"),
         )),
-        (status = 202, description = "The job, for `background`", body = Value),
+        (status = 202, description = "The job, for `background`", body = JobView),
         (status = 204, description = "The turn that is gone on with has ended and the client has all of it"),
         ChatProblems,
     ),
@@ -161,13 +168,13 @@ pub(crate) async fn chat(
         ("Last-Event-ID" = Option<String>, Header, description = "The last frame that the client has of the turn that it repeats"),
         ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat: 1 to 255 printable ASCII characters"),
     ),
-    request_body = Value,
+    request_body = ChatRequest,
     responses(
-        (status = 200, description = "The answer, as a stream or, for `Accept: application/json`, whole", content(
+        (status = 200, description = "The answer, whole for `Accept: application/json`, else as a stream: frames of `type` `message`, then one of `complete` or `error`, then `[DONE]`", content(
             (String = "text/event-stream"),
-            (Value = "application/json"),
+            (ChatAnswer = "application/json"),
         )),
-        (status = 202, description = "The job, for `background`", body = Value),
+        (status = 202, description = "The job, for `background`", body = JobView),
         (status = 204, description = "The turn that is gone on with has ended and the client has all of it"),
         ChatProblems,
     ),

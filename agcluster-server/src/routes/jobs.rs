@@ -13,9 +13,10 @@ use futures::stream::Stream;
 use futures::{StreamExt, future};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use crate::auth::{Caller, turn_id};
 use crate::cursor::{Cursor, Resume};
@@ -54,11 +55,21 @@ pub(crate) struct Filter {
     session_id: Option<String>,
 }
 
+/// Some jobs of a caller.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "what `list` answers, for the description")]
+struct JobPage<'a> {
+    /// Newest first.
+    jobs: Vec<job::JobView<'a>>,
+    /// The `before` of the next page, when there is one.
+    next: Option<Uuid>,
+}
+
 /// Lists the caller's jobs, newest first.
 #[utoipa::path(
     get, path = "/api/jobs", operation_id = "list_jobs", tag = "Jobs",
     security(("key" = [])), params(Filter),
-    responses((status = 200, description = "A page of jobs", body = Value), ListProblems),
+    responses((status = 200, description = "A page of jobs", body = JobPage), ListProblems),
 )]
 pub(crate) async fn list(
     State(state): State<AppState>,
@@ -97,7 +108,7 @@ pub(super) fn limit(asked: Option<usize>, default: usize, most: usize) -> Result
 #[utoipa::path(
     get, path = "/api/jobs/{id}", operation_id = "get_job", tag = "Jobs",
     security(("key" = [])), params(("id" = String, Path, description = "The job")),
-    responses((status = 200, description = "The job", body = Value), GetProblems),
+    responses((status = 200, description = "The job", body = job::WholeJob), GetProblems),
 )]
 pub(crate) async fn get(
     State(state): State<AppState>,
@@ -125,7 +136,7 @@ pub(crate) async fn cancel(
 }
 
 /// In which shape a job is streamed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Format {
     /// The events of the journal.
@@ -149,7 +160,7 @@ pub(crate) struct Shape {
     get, path = "/api/jobs/{id}/stream", operation_id = "stream_job", tag = "Jobs",
     security(("key" = [])), params(("id" = String, Path, description = "The job"), Shape, Resume),
     responses(
-        (status = 200, description = "The events", content_type = "text/event-stream", body = String),
+        (status = 200, description = "The events: each an `Event`, or a frame of a chat for `format=chat`", content_type = "text/event-stream", body = String),
         (status = 204, description = "The job has ended and the client has all of its events"),
         StreamProblems,
     ),

@@ -10,14 +10,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
-use super::git;
-use super::idempotency;
 use super::provider_names::ProviderNames;
 use super::sessions;
+use super::{git, idempotency, provider_names};
 use crate::auth::Bearer;
 use crate::extract::Digested;
 use crate::openapi::problems::{AGENT, BODY, IDEMPOTENCY, PROVIDER, RUNNING, problems};
@@ -50,17 +50,21 @@ problems!(
 );
 
 /// The body of `POST /api/agents/launch`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct LaunchRequest {
     /// The key of the model API; it also is what opens the session from now on. May be sent as bearer token instead.
+    #[schema(value_type = Option<String>)]
     api_key: Option<Secret>,
     /// A configuration of the server's.
     config_id: Option<String>,
     /// Or one brought along.
+    #[schema(value_type = Option<HashMap<String, Value>>)]
     config: Option<Value>,
     /// Where: a name, or several to be asked in their order; the server's default when absent.
+    #[schema(schema_with = provider_names::schema)]
     provider: Option<ProviderNames>,
     /// Credentials of MCP servers: server → name → value.
+    #[schema(value_type = Option<HashMap<String, HashMap<String, String>>>)]
     mcp_env: Option<McpEnv>,
     /// Another base URL of the model API.
     base_url: Option<String>,
@@ -78,8 +82,8 @@ pub(crate) struct LaunchRequest {
 #[utoipa::path(
     post, path = "/api/agents/launch", operation_id = "launch_session", tag = "Sessions",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat: 1 to 255 printable ASCII characters")),
-    request_body = Value,
-    responses((status = 200, description = "The session", body = Value), LaunchProblems),
+    request_body = LaunchRequest,
+    responses((status = 200, description = "The session", body = sessions::SessionView), LaunchProblems),
 )]
 pub(crate) async fn launch(
     State(state): State<AppState>,

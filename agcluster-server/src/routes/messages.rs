@@ -21,6 +21,7 @@ use crate::auth::Caller;
 use crate::cursor::Resume;
 use crate::extract::{Path, Query};
 use crate::openapi::problems::{CURSOR, QUERY, SESSION, problems};
+use crate::openapi::schemas::MessageSchema;
 use crate::projections::markdown;
 use crate::{AppState, Problem};
 
@@ -43,11 +44,24 @@ pub(crate) struct Page {
     limit: Option<usize>,
 }
 
+/// Some messages of a session.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "what `list` answers, for the description")]
+struct MessageList {
+    /// Oldest first. The last may not be complete.
+    #[schema(value_type = Vec<MessageSchema>)]
+    messages: Vec<Value>,
+    /// The `after` of the next page, when there is one now.
+    next: Option<u64>,
+    /// The `after` for reading on later.
+    cursor: u64,
+}
+
 /// The transcript behind a cursor as messages, oldest first.
 #[utoipa::path(
     get, path = "/api/agents/{id}/messages", operation_id = "list_messages", tag = "Chat",
     security(("key" = [])), params(("id" = String, Path, description = "The session"), Page, Resume),
-    responses((status = 200, description = "A page of messages", body = Value), ListProblems),
+    responses((status = 200, description = "A page of messages", body = MessageList), ListProblems),
 )]
 pub(crate) async fn list(
     State(state): State<AppState>,

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 
 /// More than any server has.
 const MOST: usize = 16;
@@ -16,6 +18,13 @@ impl ProviderNames {
     pub(crate) fn into_list(self) -> Vec<String> {
         self.0
     }
+}
+
+/// For the description of a field that may be absent.
+pub(super) fn schema() -> impl Into<RefOr<Schema>> {
+    let kind = |kind| ObjectBuilder::new().schema_type(SchemaType::Type(kind));
+    let list = ArrayBuilder::new().items(kind(Type::String)).min_items(Some(1)).max_items(Some(MOST));
+    OneOfBuilder::new().item(kind(Type::Null)).item(kind(Type::String)).item(list)
 }
 
 impl<'de> Deserialize<'de> for ProviderNames {

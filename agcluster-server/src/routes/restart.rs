@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -32,9 +33,10 @@ problems!(
 );
 
 /// The body of `POST /api/agents/sessions/{id}/restart`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct RestartRequest {
     /// Credentials of MCP servers, as at the launch: they are kept nowhere, so a server that was restarted has none.
+    #[schema(value_type = Option<HashMap<String, HashMap<String, String>>>)]
     mcp_env: Option<McpEnv>,
     /// What opens the repository of a session that has not cloned it yet: it is kept nowhere either.
     git_credentials: Option<Credentials>,
@@ -44,8 +46,8 @@ pub(crate) struct RestartRequest {
 #[utoipa::path(
     post, path = "/api/agents/sessions/{id}/restart", operation_id = "restart_session", tag = "Sessions",
     security(("key" = [])), params(("id" = String, Path, description = "The session")),
-    request_body = Option<Value>,
-    responses((status = 200, description = "The session", body = Value), RestartProblems),
+    request_body = Option<RestartRequest>,
+    responses((status = 200, description = "The session", body = sessions::SessionView), RestartProblems),
 )]
 pub(crate) async fn restart(
     State(state): State<AppState>,

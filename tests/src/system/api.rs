@@ -4,7 +4,7 @@ use anyhow::{Context, bail, ensure};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use super::Chat;
+use super::{Chat, description};
 
 /// A client with a key.
 #[derive(Debug, Clone)]
@@ -13,6 +13,7 @@ pub struct Api {
     base: String,
     key: String,
     provider: Option<&'static str>,
+    described: bool,
 }
 
 /// A JSON answer.
@@ -37,13 +38,19 @@ impl Api {
     /// A client of the server at this base URL, with a key.
     pub fn new(base: String, key: &str) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        Self { client: Client::new(), base, key: key.to_owned(), provider: None }
+        Self { client: Client::new(), base, key: key.to_owned(), provider: None, described: false }
     }
 
     /// The same, naming this provider in every launch that names none.
     #[must_use]
     pub fn on(self, provider: &'static str) -> Self {
         Self { provider: Some(provider), ..self }
+    }
+
+    /// The same, holding every JSON answer against the API's description: one that is not described is an error.
+    #[must_use]
+    pub fn described(self) -> Self {
+        Self { described: true, ..self }
     }
 
     /// The URL of a path.
@@ -61,11 +68,17 @@ impl Api {
     /// # Errors
     /// When there is no answer, or it is no JSON.
     pub async fn send(&self, request: RequestBuilder) -> anyhow::Result<Answer> {
-        let response = request.send().await?;
+        let (client, request) = request.build_split();
+        let request = request?;
+        let (method, path) = (request.method().clone(), request.url().path().to_owned());
+        let response = client.execute(request).await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await?;
         let body = serde_json::from_str(&text)
             .with_context(|| format!("{status} with a body that is no JSON: {text}"))?;
+        if self.described {
+            description::hold(&method, &path, status, &body)?;
+        }
         Ok(Answer { status, headers, body })
     }
 

@@ -15,7 +15,7 @@ use agcluster_core::store::{
 };
 use agcluster_core::workspace::Tickets;
 use agcluster_providers::memory::MemoryProvider;
-use agcluster_server::{AppState, Readiness, Settings, router};
+use agcluster_server::{AppState, MetricsAccess, Readiness, Settings, router};
 use async_trait::async_trait;
 use clap::Parser;
 use tokio::net::TcpListener;
@@ -112,6 +112,7 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
         sessions: sessions.clone(),
         configs: ConfigStore::open(Vec::new()).await,
         defaults: Arc::new(settings.agent_defaults()),
+        metrics: MetricsAccess::Off,
         readiness: Readiness::default(),
         allowed_origins: Arc::from([]),
         tickets: Tickets::new(),

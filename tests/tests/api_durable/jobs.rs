@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_background_turn_is_answered_at_once_and_can_be_looked_up() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let body = json!({ "message": "@@gate go\n@@say done", "background": true });
     let accepted = send(&api, &session, &[], body).await;
@@ -73,7 +73,7 @@ async fn what_came_of_a_job_outlives_its_events() {
 #[tokio::test]
 async fn a_queued_message_waits_for_its_turn() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let first = job(&api, &session, "@@gate go\n@@say one").await;
     let second = job(&api, &session, "@@say two").await;
@@ -99,7 +99,7 @@ async fn a_queued_message_waits_for_its_turn() {
 #[tokio::test]
 async fn a_job_is_cancelled_once() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let running = job(&api, &session, "@@say begun\n@@hang").await;
     let waiting = job(&api, &session, "@@say never").await;
@@ -148,7 +148,7 @@ async fn an_interruption_that_comes_too_late_leaves_the_next_turn_alone() {
 #[tokio::test]
 async fn a_message_is_steered_into_the_running_turn_once() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let running = job(&api, &session, "@@say begun\n@@listen\n@@gate go").await;
     session.events(0).await.unwrap().until("text").await.unwrap();
@@ -171,7 +171,7 @@ async fn a_message_is_steered_into_the_running_turn_once() {
 #[tokio::test]
 async fn jobs_are_listed_newest_first_page_by_page() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let (one, two) = (scripted(&api).await, scripted(&api).await);
     let mut jobs = Vec::new();
     for (place, session) in [&one, &two, &one, &one].into_iter().enumerate() {
@@ -206,7 +206,7 @@ async fn jobs_are_listed_newest_first_page_by_page() {
 #[tokio::test]
 async fn a_job_that_is_unknown_or_somebody_else_s_is_not_found() {
     let system = system().await;
-    let (api, other) = (system.api("mine"), system.api("yours"));
+    let (api, other) = (system.api("mine").described(), system.api("yours"));
     let session = scripted(&api).await;
     let job = job(&api, &session, "@@say hi").await;
     end_of(&api, &job).await;

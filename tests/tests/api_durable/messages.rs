@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_transcript_is_read_page_by_page() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let script = "@@think hm\n@@tool Bash {\"command\": \"ls\"} => file\n@@say done";
     session.ask(script).await.unwrap();
@@ -53,7 +53,7 @@ async fn a_transcript_is_read_page_by_page() {
 #[tokio::test]
 async fn a_message_that_grows_is_given_again_until_it_is_complete() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let running = job(&api, &session, "@@say first\n@@gate go\n@@say second").await;
     session.events(0).await.unwrap().until("question_asked").await.unwrap();
@@ -75,7 +75,7 @@ async fn a_message_that_grows_is_given_again_until_it_is_complete() {
 #[tokio::test]
 async fn a_transcript_is_exported_whole() {
     let system = system().await;
-    let (api, other) = (system.api("key"), system.api("yours"));
+    let (api, other) = (system.api("key").described(), system.api("yours"));
     let session = scripted(&api).await;
     session.ask("@@tool Bash {\"command\": \"ls\"} => ```\n@@say done").await.unwrap();
     // More than one read of the journal holds.

@@ -10,7 +10,7 @@ async fn launch(api: &Api, key: &str, body: Value) -> Answer {
 #[tokio::test]
 async fn a_launch_that_is_repeated_gives_the_same_session() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let body = json!({ "api_key": "key", "config": { "driver": "scripted" } });
     let (first, second) = tokio::join!(launch(&api, "a", body.clone()), launch(&api, "a", body.clone()));
     assert_eq!(
@@ -28,7 +28,7 @@ async fn a_launch_that_is_repeated_gives_the_same_session() {
     let another = launch(&api, "b", other).await;
     assert_ne!(another.body["session_id"], first.body["session_id"]);
     let somebody = json!({ "api_key": "yours", "config": { "driver": "scripted" } });
-    let theirs = launch(&system.api("yours"), "a", somebody).await;
+    let theirs = launch(&system.api("yours").described(), "a", somebody).await;
     assert_eq!(theirs.status, StatusCode::OK, "keys of two owners have nothing to do with each other");
     assert_ne!(theirs.body["session_id"], first.body["session_id"]);
     system.stop().await.unwrap();
@@ -37,7 +37,7 @@ async fn a_launch_that_is_repeated_gives_the_same_session() {
 #[tokio::test]
 async fn a_message_that_is_repeated_gives_the_same_turn() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let key = [("idempotency-key", "a")];
     let body = json!({ "message": "@@say once" });
@@ -62,7 +62,7 @@ async fn a_message_that_is_repeated_gives_the_same_turn() {
 #[tokio::test]
 async fn a_key_that_is_none_is_refused() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let long = "x".repeat(256);
     for bad in ["", &*long, "a\tb"] {

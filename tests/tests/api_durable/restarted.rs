@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn a_session_is_restarted_with_its_conversation() {
     let system = system().await;
-    let (api, other) = (system.api("key"), system.api("yours"));
+    let (api, other) = (system.api("key").described(), system.api("yours"));
     let session = scripted(&api).await;
     session.ask("remember me").await.unwrap();
     let before = session.get().await.unwrap().body;
@@ -35,7 +35,7 @@ async fn a_session_is_restarted_with_its_conversation() {
 #[tokio::test]
 async fn a_server_that_works_says_so_and_how_far_it_is() {
     let system = system().await;
-    let ready = system.api("key").get("/ready").await.unwrap();
+    let ready = system.api("key").described().get("/ready").await.unwrap();
     assert_eq!((ready.status, &ready.body["status"]), (StatusCode::OK, &json!("ready")));
     assert_eq!(ready.body["adoption"], json!({ "found": 0, "settled": 0 }));
     system.stop().await.unwrap();
@@ -46,7 +46,7 @@ async fn a_server_that_works_says_so_and_how_far_it_is() {
 async fn jobs_keys_and_streams_go_on_after_the_server_was_killed() {
     let config = "id: tools\nname: Tools\ndriver: scripted\nmcp_servers:\n  github:\n    command: npx\n    env:\n      TOKEN: ${TOKEN}\n";
     Installation::with(Plan::on(Provider::Process), async |installation| {
-        let api = installation.api("key");
+        let api = installation.api("key").described();
         let launch = async |api: &Api| {
             let request = api.request(Method::POST, "/api/agents/launch").header("idempotency-key", "launch");
             api.send(request.json(&json!({ "api_key": "key", "config": { "driver": "scripted" } })))

@@ -37,7 +37,7 @@ const SCRIPT: &str = "@@think hm\n@@tool Bash {\"command\": \"ls\"} => file\n@@s
 #[tokio::test]
 async fn a_chat_goes_on_by_repeating_the_request_or_by_its_job() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let chat = async |id: Option<&str>| {
         let path = format!("/api/agents/{}/chat", session.id);
@@ -68,7 +68,7 @@ async fn a_chat_goes_on_by_repeating_the_request_or_by_its_job() {
 #[tokio::test]
 async fn a_job_s_events_go_on_from_any_of_them() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let first = job(&api, &session, SCRIPT).await;
     end_of(&api, &first).await;
@@ -97,7 +97,7 @@ async fn a_job_s_events_go_on_from_any_of_them() {
 #[tokio::test]
 async fn a_cursor_must_be_one_of_the_stream_s() {
     let system = system().await;
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     let job = job(&api, &session, "@@say hi").await;
     end_of(&api, &job).await;
@@ -129,7 +129,7 @@ async fn a_cursor_must_be_one_of_the_stream_s() {
 #[tokio::test]
 async fn what_is_no_longer_kept_is_said_with_what_is() {
     let system = System::start_with(Provider::Memory, &["--events-max-size=1m"]).await.unwrap();
-    let api = system.api("key");
+    let api = system.api("key").described();
     let session = scripted(&api).await;
     // Nobody reads these, until they have fallen behind.
     let mut slow = session.events(0).await.unwrap();

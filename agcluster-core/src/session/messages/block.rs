@@ -2,11 +2,12 @@
 
 use agcluster_protocol::PromptBlock;
 use agcluster_protocol::event::NoticeLevel;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 /// A part of a message.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Block {
     /// What it is.
     #[serde(flatten)]
@@ -17,7 +18,7 @@ pub struct Block {
 }
 
 /// What a part of a message is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum BlockBody {
     /// Text.
@@ -87,7 +88,7 @@ pub enum BlockBody {
 }
 
 /// What a tool gave back.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ToolResult {
     /// Whether the tool failed.
     pub is_error: bool,
