@@ -2,6 +2,8 @@
 
 mod auth;
 mod body;
+mod linger;
+mod parameters;
 mod refusal;
 mod routes;
 mod stream;
@@ -17,6 +19,8 @@ use axum::routing::{any, get, post};
 
 use crate::server::Shared;
 pub(crate) use body::JsonBody;
+pub(crate) use linger::linger;
+pub(crate) use parameters::Parameters;
 pub(crate) use refusal::Refusal;
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {

@@ -5,11 +5,13 @@
 //! in the way. The agent server only checks the token and passes requests on ([`Host`]).
 
 mod exec;
+mod files;
 mod folder;
 mod frames;
 mod git;
 mod host;
 mod remote;
+mod root;
 mod surroundings;
 mod terminals;
 #[cfg(test)]
@@ -30,6 +32,7 @@ use tokio_util::task::TaskTracker;
 #[cfg(feature = "fuzzing")]
 pub(crate) use git::fuzz_git_diff;
 pub(crate) use host::Host;
+pub(crate) use root::{give, make_root};
 
 use crate::http::Refusal;
 use crate::program::ProcessTree;
@@ -94,6 +97,7 @@ pub fn router(config: WorkspaceConfig) -> Router {
 /// The same with programs in a tree that is there already.
 fn serve(config: &WorkspaceConfig, tree: &Arc<ProcessTree>) -> Router {
     let routes = Router::new()
+        .merge(files::routes(&config.root))
         .merge(git::routes(config, tree.clone()))
         .merge(terminals::routes(config.clone(), tree.clone()))
         .merge(exec::routes(config.clone(), tree.clone()));

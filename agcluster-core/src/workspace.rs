@@ -4,8 +4,10 @@
 //! machine's disk. What comes back is a container's word and may be hostile: sizes are bounded, nothing is interpreted.
 
 mod exec;
+pub mod files;
 mod frames;
 pub mod git;
+mod patient;
 mod terminals;
 mod text;
 mod tickets;

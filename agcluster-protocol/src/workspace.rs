@@ -3,6 +3,7 @@
 
 mod data;
 mod exec;
+pub mod files;
 pub mod git;
 mod terminals;
 
@@ -25,6 +26,8 @@ pub const REFUSALS: &[(&str, u16)] = &[
     (FORBIDDEN, 403),
     (TOO_LARGE, 413),
     (TOO_MANY, 413),
+    (NOT_EMPTY, 409),
+    (RANGE, 416),
     (NO_SPACE, 507),
     (INVALID_REQUEST, 400),
     (GIT_NOT_A_REPOSITORY, 404),
@@ -64,6 +67,10 @@ pub const FORBIDDEN: &str = "forbidden";
 pub const TOO_LARGE: &str = "too_large";
 /// 413: more things than are taken.
 pub const TOO_MANY: &str = "too_many";
+/// 409: the folder has something in it.
+pub const NOT_EMPTY: &str = "folder_not_empty";
+/// 416: the range lies behind the end of the file.
+pub const RANGE: &str = "range_not_satisfiable";
 /// 507: the disk is full.
 pub const NO_SPACE: &str = "no_space";
 /// 400: the body or a parameter is not what the route takes.

@@ -17,10 +17,10 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::compat::reshape;
 use crate::openapi::{self, Api};
 use crate::routes::{
-    answers, approvals, chat, configs, environment, events, exec, git, jobs, launch, logs, messages, meta,
-    metrics, providers, resources, restart, sessions, terminal, tools,
+    answers, approvals, chat, configs, environment, events, exec, files, git, jobs, launch, logs, messages,
+    meta, metrics, providers, resources, restart, sessions, terminal, tools,
 };
-use crate::{AgentDefaults, MetricsAccess, Problem, Readiness, anthropic, openai, serve};
+use crate::{AgentDefaults, FileLimits, MetricsAccess, Problem, Readiness, anthropic, openai, serve};
 
 /// The largest request body: a prompt with a few pictures.
 const MAX_BODY: usize = 32 << 20;
@@ -38,6 +38,8 @@ pub struct AppState {
     pub readiness: Readiness,
     /// Who may read the server's numbers.
     pub metrics: MetricsAccess,
+    /// How much may be sent to workspaces and fetched from them at once.
+    pub file_limits: FileLimits,
     /// Who may call from a browser.
     pub allowed_origins: Arc<[String]>,
     /// What opens terminals.
@@ -70,6 +72,7 @@ pub(crate) fn described() -> OpenApiRouter<AppState> {
         .merge(logs::routes())
         .merge(tools::routes())
         .merge(jobs::routes())
+        .merge(files::routes())
         .merge(openai::routes())
         .merge(anthropic::routes())
 }

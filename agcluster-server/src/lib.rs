@@ -38,6 +38,7 @@ pub use metrics::{HTTP as HTTP_METRICS, MetricsAccess};
 pub use problem::{FieldProblem, Problem};
 pub use providers::providers;
 pub use readiness::Readiness;
+pub use routes::files::FileLimits;
 pub use serve::{Server, StartError};
 pub use settings::{OnShutdown, Settings};
 pub use stack::{LayerSettings, around};

@@ -7,6 +7,7 @@ pub(crate) mod configs;
 pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod exec;
+pub(crate) mod files;
 pub(crate) mod git;
 pub(crate) mod idempotency;
 pub(crate) mod jobs;

@@ -120,6 +120,7 @@ impl Server {
             defaults: Arc::new(settings.agent_defaults()),
             readiness: Readiness::default(),
             metrics: settings.metrics_access(),
+            file_limits: settings.file_limits(),
             allowed_origins: settings.allowed_origins.iter().map(|origin| origin.trim().to_owned()).collect(),
             tickets: Tickets::new(),
             sockets: TaskTracker::new(),
@@ -250,7 +251,7 @@ fn cors(origins: &[String]) -> CorsLayer {
     let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
     CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
             header::CONTENT_TYPE,
             header::AUTHORIZATION,
@@ -258,6 +259,9 @@ fn cors(origins: &[String]) -> CorsLayer {
             named("x-conversation-id"),
             named("x-api-key"),
             named("anthropic-version"),
+            header::RANGE,
+            header::IF_RANGE,
+            header::IF_NONE_MATCH,
             named("last-event-id"),
             named("idempotency-key"),
         ])
@@ -265,6 +269,10 @@ fn cors(origins: &[String]) -> CorsLayer {
             REQUEST_ID,
             header::RETRY_AFTER,
             header::LOCATION,
+            header::ACCEPT_RANGES,
+            header::CONTENT_DISPOSITION,
+            header::CONTENT_RANGE,
+            header::ETAG,
             named("x-session-id"),
             named("x-turn-id"),
         ])

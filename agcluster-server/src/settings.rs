@@ -14,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use url::Url;
 
-use crate::{AgentDefaults, Environment, MetricsAccess};
+use crate::{AgentDefaults, Environment, FileLimits, MetricsAccess};
 
 /// Runs coding agents in containers, behind one HTTP API.
 ///
@@ -189,6 +189,26 @@ pub struct Settings {
     #[arg(long, env = "EVENTS_MAX_AGE", default_value_t = 0)]
     pub events_max_age: u64,
 
+    /// The most files in one upload
+    #[arg(long, env = "UPLOAD_MAX_FILES", default_value_t = 50)]
+    pub upload_max_files: usize,
+
+    /// The most bytes of one file that is sent
+    #[arg(long, env = "UPLOAD_MAX_FILE_SIZE", default_value = "50m", value_parser = size)]
+    pub upload_max_file_size: u64,
+
+    /// The most bytes of all files in one upload
+    #[arg(long, env = "UPLOAD_MAX_SIZE", default_value = "200m", value_parser = size)]
+    pub upload_max_size: u64,
+
+    /// The most bytes of all files in one archive, before they are compressed
+    #[arg(long, env = "ARCHIVE_MAX_SIZE", default_value = "4g", value_parser = size)]
+    pub archive_max_size: u64,
+
+    /// The most files, folders and links in one archive
+    #[arg(long, env = "ARCHIVE_MAX_ENTRIES", default_value_t = 100_000)]
+    pub archive_max_entries: u64,
+
     /// What to log: trace, debug, info, warn, error, or a filter such as info,agcluster_core=debug
     #[arg(long, env = "LOG_LEVEL", default_value = "info")]
     pub log_level: String,
@@ -267,6 +287,17 @@ impl Settings {
             max_bytes: self.events_max_size,
             max_age: (self.events_max_age > 0).then(|| Duration::from_secs(self.events_max_age)),
             ..Retention::default()
+        }
+    }
+
+    /// How much may be sent to workspaces and fetched from them at once.
+    pub fn file_limits(&self) -> FileLimits {
+        FileLimits {
+            upload_files: self.upload_max_files,
+            file_bytes: self.upload_max_file_size,
+            upload_bytes: self.upload_max_size,
+            archive_bytes: self.archive_max_size,
+            archive_entries: self.archive_max_entries,
         }
     }
 

@@ -20,18 +20,16 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use agcluster_protocol::workspace::INVALID_REQUEST;
 use agcluster_protocol::workspace::git::{
     BranchRequest, Branches, CloneRequest, Cloned, CommitRequest, Committed, Diff, DiffQuery, Fetched, Log,
     LogQuery, Pushed, Remote, RemoteQuery, Repositories, RepositoryQuery, Status, SyncRequest, routes,
 };
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{FromRequestParts, Query, State};
+use axum::extract::State;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
 use super::WorkspaceConfig;
-use crate::http::{JsonBody, Refusal};
+use crate::http::{JsonBody, Parameters, Refusal};
 use crate::program::ProcessTree;
 use program::Git;
 use repository::Repo;
@@ -66,19 +64,6 @@ struct Service {
 impl Service {
     async fn open(&self, path: &str) -> Result<Repo, Refusal> {
         Repo::open(&self.git, &self.workspace, path).await
-    }
-}
-
-/// The parameters of a request, with our own words when they are wrong.
-#[derive(FromRequestParts)]
-#[from_request(via(Query), rejection(Refusal))]
-struct Parameters<T>(T);
-
-impl From<QueryRejection> for Refusal {
-    fn from(rejection: QueryRejection) -> Self {
-        let text = rejection.body_text();
-        let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-        Self::new(INVALID_REQUEST, format!("a parameter is not what this route takes: {text}"))
     }
 }
 

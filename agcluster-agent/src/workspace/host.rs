@@ -12,7 +12,7 @@ use axum::http::header;
 use axum::response::Response;
 use tower::ServiceExt;
 
-use super::{WorkspaceConfig, remote, serve};
+use super::{WorkspaceConfig, make_root, remote, serve};
 use crate::ServerConfig;
 use crate::program::ProcessTree;
 use apart::Apart;
@@ -28,6 +28,9 @@ pub(crate) enum Host {
 impl Host {
     /// Gets ready for it. `home` is that of the agent program, if it has one.
     pub(crate) fn new(config: &ServerConfig, home: Option<PathBuf>, tree: &Arc<ProcessTree>) -> Self {
+        if let Err(error) = make_root(&config.workspace, config.agent_user) {
+            tracing::warn!(%error, "the workspace cannot be made");
+        }
         let mut workspace = WorkspaceConfig::new(&config.workspace);
         workspace.home = home;
         match config.agent_user {

@@ -1,5 +1,6 @@
 //! One container: an agent server and the connections to it.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use agcluster_agent::{AgentServer, ServerConfig, TokenDigest};
@@ -38,9 +39,10 @@ impl std::fmt::Debug for Server {
 const NO_PROGRAM: &str = "/dev/null/no-agent-program-runs-in-memory-containers";
 
 impl Running {
-    pub(super) fn start(token: TokenDigest) -> Self {
+    /// One with its workspace in this folder, which is made when it is first needed.
+    pub(super) fn start(token: TokenDigest, workspace: PathBuf) -> Self {
         let mut config = ServerConfig::new(token);
-        config.workspace = std::env::temp_dir();
+        config.workspace = workspace;
         config.programs.claude = NO_PROGRAM.into();
         Self {
             server: Server(AgentServer::new(config)),

@@ -1,21 +1,22 @@
 //! The trait.
 
 use std::collections::btree_map::Entry as MapEntry;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use agcluster_agent::TokenDigest;
 use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use agcluster_core::provider::{
     Address, Capabilities, CapacityScope, Container, ContainerId, ContainerProvider, ContainerSpec,
-    DestroyOptions, Endpoint, Error, ErrorKind, Isolation, Limits, ListFilter, Probe, ProviderInfo, Result,
-    Start, StopOptions,
+    DestroyOptions, Endpoint, Error, ErrorKind, Isolation, Labels, Limits, ListFilter, Probe, ProviderInfo,
+    Result, Start, StopOptions,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::container::Running;
 use super::dial::MemoryDial;
-use super::world::{Entry, Run, World};
+use super::world::{Entry, Run, State, World};
 use super::{MemoryConfig, PLATFORM};
 use crate::name::{self, Name};
 
@@ -61,6 +62,17 @@ impl MemoryProvider {
     /// Lets a container refuse new connections, or take them again. Open ones go on.
     pub fn refuse_connections(&self, id: &ContainerId, refuse: bool) {
         self.world.refuse(&id.0, refuse);
+    }
+
+    /// Where the workspace of a session is, or will be.
+    fn folder_of(&self, state: &mut State, labels: &Labels, operation: &'static str) -> Result<PathBuf> {
+        state.folder_of(&self.config, &name::workspace(labels)).map_err(|source| {
+            error(
+                ErrorKind::Unavailable,
+                operation,
+                format!("no folder for workspaces can be made: {source}"),
+            )
+        })
     }
 
     /// Fails if a test wants that.
@@ -114,6 +126,7 @@ impl ContainerProvider for MemoryProvider {
         };
         let name = spec.labels.container_name();
         let mut state = self.world.state();
+        let folder = self.folder_of(&mut state, &spec.labels, "create")?;
         let count = state.containers.len();
         let entry = match state.containers.entry(name.clone()) {
             MapEntry::Occupied(entry) => {
@@ -126,7 +139,7 @@ impl ContainerProvider for MemoryProvider {
                     );
                 }
                 if let Run::Ended { .. } = entry.run {
-                    entry.run = Run::Running(Running::start(entry.token));
+                    entry.run = Run::Running(Running::start(entry.token, folder));
                 }
                 entry
             }
@@ -140,7 +153,7 @@ impl ContainerProvider for MemoryProvider {
                 created_at: Timestamp::now(),
                 warnings: Limits::default()
                     .warnings(spec.resources, "this container is a task of the server"),
-                run: Run::Running(Running::start(token)),
+                run: Run::Running(Running::start(token, folder)),
             }),
         };
         let view = entry.view(&name);
@@ -202,14 +215,21 @@ impl ContainerProvider for MemoryProvider {
     async fn destroy(&self, id: &ContainerId, options: DestroyOptions) -> Result<()> {
         self.begin("destroy")?;
         let Some(name) = Name::of(id) else { return Ok(()) };
-        let mut state = self.world.state();
-        state.containers.remove(&id.0);
-        state.refusing.remove(&id.0);
-        let workspace = name.workspace();
-        // The session's next generation may have it already.
-        let is_used = state.containers.values().any(|entry| name::workspace(&entry.labels) == workspace);
-        if !options.keep_workspace && !is_used {
-            state.workspaces.remove(&workspace);
+        let folder = {
+            let mut state = self.world.state();
+            state.containers.remove(&id.0);
+            state.refusing.remove(&id.0);
+            let workspace = name.workspace();
+            // The session's next generation may have it already.
+            let is_used = state.containers.values().any(|entry| name::workspace(&entry.labels) == workspace);
+            if options.keep_workspace || is_used || state.workspaces.remove(&workspace).is_none() {
+                return Ok(());
+            }
+            state.folder_of(&self.config, &workspace)
+        };
+        // What cannot be removed now goes with the platform.
+        if let Ok(folder) = folder {
+            let _ = tokio::fs::remove_dir_all(folder).await;
         }
         Ok(())
     }
@@ -217,9 +237,11 @@ impl ContainerProvider for MemoryProvider {
     async fn start(&self, id: &ContainerId) -> Result<Container> {
         self.begin("start")?;
         let mut state = self.world.state();
+        let labels = state.containers.get(&id.0).map(|entry| entry.labels.clone());
+        let folder = self.folder_of(&mut state, &labels.ok_or_else(|| not_found(id, "start"))?, "start")?;
         let entry = state.containers.get_mut(&id.0).ok_or_else(|| not_found(id, "start"))?;
         if let Run::Ended { .. } = entry.run {
-            entry.run = Run::Running(Running::start(entry.token));
+            entry.run = Run::Running(Running::start(entry.token, folder));
         }
         Ok(entry.view(&id.0))
     }

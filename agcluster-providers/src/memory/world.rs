@@ -1,12 +1,16 @@
 //! Everything there is on this platform.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use agcluster_agent::TokenDigest;
 use agcluster_core::provider::{Container, ContainerId, ContainerState, ErrorKind, Io, Labels};
 use jiff::Timestamp;
+use tempfile::TempDir;
 
+use super::MemoryConfig;
 use super::container::Running;
 
 /// Everything there is on this platform.
@@ -22,6 +26,8 @@ pub(super) struct State {
     pub(super) workspaces: BTreeMap<String, Labels>,
     /// Containers that refuse connections because a test wants it.
     pub(super) refusing: HashSet<String>,
+    /// Where workspaces are; made with the first one, and removed with the platform.
+    folder: Option<TempDir>,
     /// What the next calls shall fail with, by operation.
     faults: HashMap<&'static str, VecDeque<ErrorKind>>,
 }
@@ -97,6 +103,18 @@ impl World {
 }
 
 impl State {
+    /// Where the workspace of this name is, or will be.
+    pub(super) fn folder_of(&mut self, config: &MemoryConfig, workspace: &str) -> io::Result<PathBuf> {
+        if let Some(folder) = &config.workspaces {
+            return Ok(folder.join(workspace));
+        }
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => tempfile::Builder::new().prefix("agcluster-memory-").tempdir()?,
+        };
+        Ok(self.folder.insert(folder).path().join(workspace))
+    }
+
     /// Workspaces whose session has no container.
     pub(super) fn remains(&self) -> impl Iterator<Item = Container> {
         let used: HashSet<_> =

@@ -64,6 +64,10 @@ pub(crate) const AGENT: &[&str] = &[
     "agent_error",
 ];
 
+/// The workspace refuses, for what asks for a path in it; with everything that asking the agent server takes.
+pub(crate) const FILE: &[&str] =
+    &["file_not_found", "wrong_file_type", "forbidden", "invalid_request", "agent_timeout", "agent_error"];
+
 /// Makes a type for `responses(…)` of [`macro@utoipa::path`] from the codes that can come: `problems!(ReadProblems = SESSION, QUERY, ["too_large"])`.
 macro_rules! problems {
     ($name:ident = $($codes:expr),+ $(,)?) => {

@@ -134,6 +134,10 @@ pub(crate) const PROBLEMS: &[Known] = &[
     known("wrong_file_type", 409, "it is not what it would have to be, such as a folder in place of a file"),
     known("forbidden", 403, "the agent's user may not"),
     known("too_many", 413, "more things than are taken"),
+    known("too_many_files", 400, "more files than are taken at once"),
+    known("file_type_not_allowed", 400, "files of that type are not taken"),
+    known("folder_not_empty", 409, "there is something in the folder"),
+    known("range_not_satisfiable", 416, "the range lies behind the end of the file"),
     known("no_space", 507, "the disk is full"),
     // Git.
     known("repo_missing", 400, "branch, repo_path or git_credentials were sent without repo"),

@@ -1,16 +1,16 @@
 //! The directories a program works in: they exist, and belong to the agent's user.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Gid, OFlags, Uid, fchown};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::driver::DriverError;
 use crate::program::ProcessTree;
+use crate::workspace::{give, make_root};
 use crate::{AgentUser, ServerConfig};
 
 /// Where images keep the agent's home.
@@ -79,7 +79,7 @@ pub(super) async fn working_directory(
             config.workspace.display()
         ))
     };
-    make(&config.workspace, config.agent_user).map_err(|error| failed(&config.workspace, error))?;
+    make_root(&config.workspace, config.agent_user).map_err(|error| failed(&config.workspace, error))?;
     if fs::metadata(&path).is_ok_and(|found| found.is_dir()) {
         return Ok(path);
     }
@@ -88,40 +88,12 @@ pub(super) async fn working_directory(
     Ok(path)
 }
 
-/// Makes the workspace itself, and gives it to the agent's user when it is root's, as a new volume is.
-fn make(path: &Path, user: Option<AgentUser>) -> io::Result<()> {
-    if !fs::metadata(path).is_ok_and(|found| found.is_dir()) {
-        DirBuilder::new().recursive(true).mode(0o755).create(path)?;
-    }
-    match user {
-        // A directory that somebody has given to another user stays as it is; the agent may still work in it.
-        Some(user) if fs::metadata(path)?.uid() == 0 => give(path, user),
-        _ => Ok(()),
-    }
-}
-
 async fn make_as(tree: &ProcessTree, path: &Path, user: Option<AgentUser>) -> io::Result<()> {
     let Some(user) = user else { return DirBuilder::new().recursive(true).create(path) };
     let mut mkdir = Command::new("mkdir");
     mkdir.args(["-p", "--"]).arg(path).uid(user.uid).gid(user.gid).current_dir("/");
     let made = tree.run(&mut mkdir, &[]).await?;
     if made.success() { Ok(()) } else { Err(io::Error::other("the agent's user may not make it")) }
-}
-
-/// Gives a directory to a user. It must be the user's or root's, and no link.
-fn give(path: &Path, user: AgentUser) -> io::Result<()> {
-    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW;
-    let directory: File =
-        OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
-    let owner = directory.metadata()?.uid();
-    if owner == user.uid {
-        return Ok(());
-    }
-    if owner != 0 {
-        return Err(io::Error::other("it belongs to another user"));
-    }
-    fchown(&directory, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))?;
-    Ok(())
 }
 
 /// Finds a program: a path as it is, a name in `PATH`.
@@ -140,33 +112,6 @@ fn is_program(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn own() -> AgentUser {
-        let own = fs::metadata("/proc/self").unwrap();
-        AgentUser { uid: own.uid(), gid: own.gid() }
-    }
-
-    #[test]
-    fn only_a_directory_itself_is_given_and_no_link_to_one() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(give(folder.path(), own()).is_ok());
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
-        assert!(give(&link, own()).is_err());
-        let file = folder.path().join("file");
-        fs::write(&file, "").unwrap();
-        assert!(give(&file, own()).is_err());
-    }
-
-    #[test]
-    fn what_belongs_to_another_user_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let other = AgentUser { uid: own().uid + 1, gid: own().gid };
-        // Root's may be given away by root, and by nobody else.
-        assert_eq!(give(folder.path(), other).is_ok(), own().uid == 0);
-        let again = AgentUser { uid: other.uid + 1, gid: other.gid };
-        assert!(give(folder.path(), again).is_err());
-    }
 
     #[test]
     fn a_private_home_has_room_for_temporary_files_and_goes_with_the_server() {

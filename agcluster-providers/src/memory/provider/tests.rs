@@ -91,7 +91,7 @@ async fn an_agent_that_is_a_program_is_refused() {
 
 #[tokio::test]
 async fn a_full_platform_says_so_and_a_token_is_needed() {
-    let provider = MemoryProvider::new(MemoryConfig { max_containers: 1 });
+    let provider = MemoryProvider::new(MemoryConfig { max_containers: 1, ..MemoryConfig::default() });
     provider.create(session("a").0).await.unwrap();
     let error = provider.create(session("b").0).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Capacity(CapacityScope::Platform));

@@ -1,0 +1,111 @@
+//! Files beneath the workspace.
+//!
+//! Everything goes through one opened folder, [`Access`], and the kernel holds every look-up beneath it: whatever links the agent
+//! plants, and however often it changes them meanwhile, nothing outside is read or written. Only regular files are opened.
+
+mod access;
+mod alter;
+mod archive;
+mod changes;
+mod range;
+mod read;
+mod refuse;
+mod tree;
+mod write;
+
+use std::path::Path;
+
+use agcluster_protocol::workspace::files::{
+    ARCHIVE, ArchiveQuery, CHANGES, CONTENT, DeleteQuery, Entry, FOLDER, MakeFolder, PathQuery, RENAME,
+    Rename, STAT, TREE, Tree, TreeQuery, WriteQuery, Written,
+};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+
+use crate::http::{JsonBody, Parameters, Refusal};
+use access::{Access, on_disk};
+
+/// The routes of files beneath this folder.
+pub(super) fn routes(root: &Path) -> Router {
+    Router::new()
+        .route(TREE, get(list))
+        .route(STAT, get(stat))
+        .route(CONTENT, get(content).put(put).delete(delete))
+        .route(FOLDER, post(make_folder))
+        .route(RENAME, post(rename))
+        .route(ARCHIVE, get(pack))
+        .route(CHANGES, get(watch))
+        .with_state(Access::new(root))
+}
+
+async fn list(
+    State(access): State<Access>,
+    Parameters(query): Parameters<TreeQuery>,
+) -> Result<Json<Tree>, Refusal> {
+    on_disk(move || tree::list(&access, &query)).await.map(Json)
+}
+
+async fn stat(
+    State(access): State<Access>,
+    Parameters(PathQuery { path }): Parameters<PathQuery>,
+) -> Result<Json<Entry>, Refusal> {
+    on_disk(move || tree::stat(&access, &path)).await.map(Json)
+}
+
+async fn content(
+    State(access): State<Access>,
+    Parameters(PathQuery { path }): Parameters<PathQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    let opened = on_disk(move || read::open(&access, &path)).await?;
+    read::respond(opened, &headers).await
+}
+
+async fn put(
+    State(access): State<Access>,
+    Parameters(query): Parameters<WriteQuery>,
+    request: Request,
+) -> Result<Json<Written>, Refusal> {
+    write::write(access, query, request.into_body()).await.map(Json)
+}
+
+async fn delete(
+    State(access): State<Access>,
+    Parameters(query): Parameters<DeleteQuery>,
+) -> Result<StatusCode, Refusal> {
+    on_disk(move || alter::delete(&access, &query)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn make_folder(
+    State(access): State<Access>,
+    JsonBody(folder): JsonBody<MakeFolder>,
+) -> Result<Json<Written>, Refusal> {
+    let created = on_disk(move || alter::make_folder(&access, &folder)).await?;
+    Ok(Json(Written { size: 0, created }))
+}
+
+async fn rename(
+    State(access): State<Access>,
+    JsonBody(rename): JsonBody<Rename>,
+) -> Result<StatusCode, Refusal> {
+    on_disk(move || alter::rename(&access, &rename)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn pack(
+    State(access): State<Access>,
+    Parameters(query): Parameters<ArchiveQuery>,
+) -> Result<Response, Refusal> {
+    archive::archive(access, query).await
+}
+
+async fn watch(
+    State(access): State<Access>,
+    Parameters(PathQuery { path }): Parameters<PathQuery>,
+) -> Result<Response, Refusal> {
+    changes::changes(access, path).await
+}

@@ -1,0 +1,125 @@
+//! The way into the workspace: the root, and places beneath it.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use agcluster_protocol::codes;
+use agcluster_protocol::workspace::files::FilePath;
+use agcluster_protocol::workspace::{INVALID_PATH, NOT_FOUND};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
+use rustix::fs::OFlags;
+
+use super::refuse::{refusal, said};
+use crate::http::Refusal;
+
+/// The workspace's root.
+#[derive(Debug, Clone)]
+pub(super) struct Access(Arc<Path>);
+
+/// A folder that is open, and a name in it. What is done to the name reaches nothing else, and follows no link.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) folder: Dir,
+    pub(super) name: OsString,
+}
+
+impl Access {
+    pub(super) fn new(root: &Path) -> Self {
+        Self(root.into())
+    }
+
+    /// The root itself. Beneath what this gives the kernel (`openat2`) holds every look-up.
+    pub(super) fn root(&self) -> Result<Dir, Refusal> {
+        Dir::open_ambient_dir(&self.0, ambient_authority()).map_err(|error| refusal(&error, Path::new("/")))
+    }
+
+    /// A folder, through links as long as they stay beneath.
+    pub(super) fn folder(&self, path: &Path) -> Result<Dir, Refusal> {
+        let root = self.root()?;
+        open_folder(&root, path).map_err(|error| refusal(&error, path))
+    }
+
+    /// A name in its folder. With `parents`, missing folders are made.
+    pub(super) fn place(&self, path: &Path, parents: bool) -> Result<Place, Refusal> {
+        let Some(name) = path.file_name() else {
+            return Err(Refusal::new(INVALID_PATH, "that is the workspace itself: name something in it"));
+        };
+        let above = path.parent().unwrap_or(Path::new(""));
+        let root = self.root()?;
+        if parents && !above.as_os_str().is_empty() {
+            root.create_dir_all(above).map_err(|error| refusal(&error, above))?;
+        }
+        let folder = open_folder(&root, above).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Refusal::new(
+                NOT_FOUND,
+                format!("there is no folder {}: make it first, or ask for `parents`", said(above)),
+            ),
+            _ => refusal(&error, above),
+        })?;
+        Ok(Place { folder, name: name.to_owned() })
+    }
+}
+
+fn open_folder(root: &Dir, path: &Path) -> io::Result<Dir> {
+    if path.as_os_str().is_empty() { root.try_clone() } else { root.open_dir(path) }
+}
+
+/// A folder to be read, unless a link stands in its place.
+pub(super) fn open_no_link(above: &Dir, path: &Path) -> io::Result<Dir> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed());
+    Ok(Dir::from_std_file(above.open_with(path, &options)?.into_std()))
+}
+
+/// A path as it may be asked for: from the root, whether it begins with a slash or not.
+pub(super) fn relative(path: &FilePath) -> Result<PathBuf, Refusal> {
+    let invalid = |why: &str| Err(Refusal::new(INVALID_PATH, why));
+    if path.as_bytes().contains(&0) {
+        return invalid("a path has no zero byte in it");
+    }
+    let mut relative = PathBuf::new();
+    for part in path.as_bytes().split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => return invalid("the path has `..` in it: write it from the workspace's root"),
+            part => relative.push(OsStr::from_bytes(part)),
+        }
+    }
+    Ok(relative)
+}
+
+/// The path as the protocol writes it.
+pub(super) fn wire(path: &OsStr) -> FilePath {
+    FilePath::from_bytes(path.as_bytes())
+}
+
+/// Does work that waits for the disk where that holds up nobody.
+pub(super) async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Refusal::new(codes::INTERNAL, "the work on the files broke off")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_taken_from_the_root_and_never_goes_up() {
+        let ok = |text: &str| relative(&FilePath::from(text)).unwrap();
+        assert_eq!(ok("a/b"), Path::new("a/b"));
+        assert_eq!(ok("/etc//./passwd/"), Path::new("etc/passwd"));
+        assert_eq!(ok("v1..v2.txt"), Path::new("v1..v2.txt"));
+        assert_eq!(ok("..."), Path::new("..."));
+        assert_eq!(ok("/"), Path::new(""));
+        for bad in ["..", "../x", "a/../../x", "/..", "a/..", "a\0b"] {
+            assert!(relative(&FilePath::from(bad)).is_err(), "{bad:?}");
+        }
+    }
+}
