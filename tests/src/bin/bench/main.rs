@@ -24,6 +24,7 @@ mod samples;
 mod server;
 mod stage;
 mod streams;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -77,6 +78,7 @@ async fn run(options: &Options) -> Result<()> {
                 Stage::with(options, options.scripted_on, &stop, completions::measure).await?
             }
             Part::Memory => Stage::with(options, options.scripted_on, &stop, memory::measure).await?,
+            Part::Terminal => Stage::with(options, Platform::Docker, &stop, terminal::measure).await?,
             Part::Platforms => platforms::measure(options, &stop).await?,
             Part::Health => Stage::with(options, Platform::Docker, &stop, health::measure).await?,
             Part::Restart => unless(&stop, restart::measure(options)).await?,

@@ -89,6 +89,8 @@ pub(crate) enum Part {
     Relay,
     /// The way of a chat completion's chunks, beside the events that they are made of
     Completions,
+    /// From a key to its echo in a terminal, beside the engine's own way
+    Terminal,
     /// The server's memory
     Memory,
     /// `/health` while launches and removals run
