@@ -52,7 +52,7 @@ fn seeds_on_tasks(provider: Provider) -> u64 {
     match std::env::var("AGCLUSTER_CHAOS_SEEDS") {
         Ok(seeds) => seeds.parse().unwrap(),
         // The gateway waits here and there, as for a container that takes its time.
-        Err(_) if provider == Provider::Cloudflare => 8,
+        Err(_) if provider == Provider::Cloudflare => 16,
         Err(_) => 30,
     }
 }
