@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agcluster_protocol::{Event, EventBody, FailureReason, TurnEnd, TurnId, codes};
-use futures::StreamExt;
+use futures::stream::Fuse;
+use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +13,7 @@ use super::lifecycle::changed;
 use super::session_handle::Along;
 use super::turn_end::LastWords;
 use super::{Result, Session, SessionError, SessionId, Status, approvals};
-use crate::agent::{AgentClient, AgentError};
+use crate::agent::{AgentClient, AgentError, EventStream};
 use crate::journal::{Entry, Patience};
 use crate::measure;
 use crate::provider::{Container, ContainerState, ErrorKind};
@@ -68,8 +69,8 @@ impl Pump {
         loop {
             match cancel.run_until_cancelled(self.client.events(self.cursor)).await? {
                 Ok(events) => {
-                    let mut batches = events.ready_chunks(BATCH);
-                    while let Some(batch) = cancel.run_until_cancelled(batches.next()).await? {
+                    let mut events = events.fuse();
+                    while let Some(batch) = cancel.run_until_cancelled(next_batch(&mut events)).await? {
                         match self.append(batch).await {
                             Ok(()) => {
                                 last_contact = Instant::now();
@@ -218,6 +219,18 @@ impl Pump {
             }
         }
     }
+}
+
+/// The events that are there, at least one and [`BATCH`] at the most. It makes room for those alone: mostly there is one,
+/// and there is a pump for every session.
+async fn next_batch(events: &mut Fuse<EventStream>) -> Option<Vec<Result<Event, AgentError>>> {
+    let mut batch = vec![events.next().await?];
+    while batch.len() < BATCH
+        && let Some(Some(event)) = events.next().now_or_never()
+    {
+        batch.push(event);
+    }
+    Some(batch)
 }
 
 enum Stop {

@@ -69,7 +69,10 @@ impl World {
             .build()?;
         sessions.recover().await?;
         // The routes are those of a server; its sessions are these.
-        let folder = self.folder().display().to_string();
+        // Configurations are watched, so they are not where the database is written.
+        let configs = self.folder().join("configs");
+        std::fs::create_dir_all(&configs)?;
+        let folder = configs.display().to_string();
         let settings = agcluster_server::Settings::try_parse_from([
             "agcluster-server",
             "--host=127.0.0.1",
