@@ -17,7 +17,9 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// A run takes some twenty seconds.
 const LIMIT: Duration = Duration::from_secs(300);
 /// Streams in which nothing happens, so that there is no event to stop at.
-const SILENT: &str = "^stream_approvals$";
+const SILENT: &str = "^(stream_approvals|get_logs|watch_resources)$";
+/// What is not asked of the session that is there: its commands would run on this machine, since it has no container.
+const DANGEROUS: &str = "^(exec|delete_session)$";
 
 async fn python(arguments: &[&str], folder: &Path) -> anyhow::Result<()> {
     let python = needed("AGCLUSTER_PYTHON")?;
@@ -65,7 +67,7 @@ async fn requests_for_a_session_and_its_jobs_get_no_answer_that_is_not_described
     let settings = format!(
         "{}[[operations]]\ninclude-tag-regex = \"^(Sessions|Chat|Git|Files|Terminal|Resources)$\"\nparameters = {{ \"path.id\" = \"{}\" }}\n\
          [[operations]]\ninclude-tag = \"Jobs\"\nparameters = {{ \"path.id\" = \"{job}\" }}\n\
-         [[operations]]\ninclude-operation-id = \"delete_session\"\nenabled = false\n",
+         [[operations]]\ninclude-operation-id-regex = \"{DANGEROUS}\"\nenabled = false\n",
         settings(8),
         session.id
     );
