@@ -75,6 +75,7 @@ pub(crate) struct LaunchRequest {
     /// Its folder below the workspace; named like the repository when absent.
     repo_path: Option<String>,
     /// What opens it. Neither kept nor known to the container.
+    #[schema(value_type = Option<HashMap<String, String>>)]
     git_credentials: Option<Credentials>,
 }
 

@@ -39,6 +39,7 @@ pub(crate) struct RestartRequest {
     #[schema(value_type = Option<HashMap<String, HashMap<String, String>>>)]
     mcp_env: Option<McpEnv>,
     /// What opens the repository of a session that has not cloned it yet: it is kept nowhere either.
+    #[schema(value_type = Option<HashMap<String, String>>)]
     git_credentials: Option<Credentials>,
 }
 
