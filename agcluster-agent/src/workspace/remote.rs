@@ -146,7 +146,7 @@ async fn outcome(host: &Host, command: Command, body: Value) -> Result<Value, Pr
 async fn agreed(host: &Host, command: Command, request: &SyncRequest) -> Result<RepositoryUrl, Problem> {
     if request.credentials.is_some() && request.url.is_none() {
         return Err(problem(
-            workspace_codes::INVALID_REQUEST,
+            workspace_codes::GIT_URL_INVALID,
             "with credentials, send also the url of the repository that they are for",
         ));
     }

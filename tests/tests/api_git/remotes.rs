@@ -21,7 +21,7 @@ async fn a_change_goes_from_the_workspace_to_the_host_and_back() {
     let push = json!({ "path": "public" });
     refused(&tell(&api, &session, "push", push).await, 403, "git_auth_failed");
     let without_url = json!({ "path": "public", "credentials": credentials() });
-    refused(&tell(&api, &session, "push", without_url).await, 400, "invalid_request");
+    refused(&tell(&api, &session, "push", without_url).await, 400, "git_url_invalid");
     let other_url = ground.url("other.git");
     let elsewhere = json!({ "path": "public", "url": other_url, "credentials": credentials() });
     refused(&tell(&api, &session, "push", elsewhere).await, 400, "git_url_invalid");
