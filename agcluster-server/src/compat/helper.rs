@@ -52,7 +52,9 @@ pub(crate) fn answer(headers: &HeaderMap, metadata: Option<&Value>, texts: &[Str
 
 /// By the name that Open WebUI has for it.
 fn named(task: &str) -> Option<Task> {
-    Some(match task {
+    // Some versions write the name of the enumeration before it.
+    let task = task.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    Some(match &*task {
         "title_generation" => Task::Title,
         "tags_generation" => Task::Tags,
         "follow_up_generation" => Task::FollowUps,
@@ -168,6 +170,7 @@ mod tests {
         let metadata = json!({ "task": "title_generation" });
         let title = answer(&HeaderMap::new(), Some(&metadata), &texts).unwrap();
         assert_eq!(title, r#"{"title":"A prompt of one's own"}"#);
+        assert_eq!(named("TASKS.QUERY_GENERATION"), Some(Task::Queries));
     }
 
     #[test]
