@@ -23,7 +23,7 @@ use crate::routes::{
 use crate::{AgentDefaults, FileLimits, MetricsAccess, Problem, Readiness, anthropic, openai, serve};
 
 /// The largest request body: a prompt with a few pictures.
-const MAX_BODY: usize = 32 << 20;
+pub(crate) const MAX_BODY: usize = 32 << 20;
 
 /// What every handler works with. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -1,27 +1,34 @@
 //! Problems in the shape of the API that a request was made to: whatever refused it, its client can read why.
 
+use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+use crate::app::MAX_BODY;
 use crate::{Problem, anthropic, openai};
 
 /// Gives problems another body where the path is another API's.
 pub(crate) async fn problems(request: Request, next: Next) -> Response {
-    let render = shape_of(request.uri().path());
-    let response = next.run(request).await;
-    match (render, response.extensions().get::<Problem>()) {
-        (Some(render), Some(problem)) => {
-            let body = render(problem).to_string();
-            let (mut parts, _) = response.into_parts();
-            parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            parts.headers.remove(header::CONTENT_LENGTH);
-            Response::from_parts(parts, body.into())
+    let Some(render) = shape_of(request.uri().path()) else { return next.run(request).await };
+    // Read first, whatever comes of it: a connection that is closed over what was not read takes the answer with it, and a
+    // client sees a broken connection in place of what it did wrong.
+    let (parts, body) = request.into_parts();
+    let response = match to_bytes(body, MAX_BODY).await {
+        Ok(bytes) => next.run(Request::from_parts(parts, bytes.into())).await,
+        Err(_) => {
+            let detail = "the body is too large, or broke off: send less at once";
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail).into_response()
         }
-        _ => response,
-    }
+    };
+    let Some(problem) = response.extensions().get::<Problem>() else { return response };
+    let body = render(problem).to_string();
+    let (mut parts, _) = response.into_parts();
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, body.into())
 }
 
 fn shape_of(path: &str) -> Option<fn(&Problem) -> Value> {

@@ -117,7 +117,7 @@ async fn anthropic_s_client_for_python_works_as_it_is() {
             "message": [["thinking", "text"], "I wrote it.", "end_turn"],
             "tool": true,
             "usage": true,
-            "stream": ["message_start", "message_stop", ["thinking", "text"], "It says hello."],
+            "stream": ["message_start", "message_stop", ["thinking", "thinking", "text"], "It says hello."],
             "stream_tool": true,
             "user": "For a user.",
             "unknown_model": ["NotFoundError", 404, "not_found_error"],

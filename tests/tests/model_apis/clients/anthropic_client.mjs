@@ -1,7 +1,7 @@
 // Anthropic's own client for Node, made to do what it can with an agent. What it saw is printed as one JSON object.
 import Anthropic from "@anthropic-ai/sdk";
 
-const [base, key] = process.argv.slice(2);
+const [base, key] = process.argv.slice(-2);
 const client = new Anthropic({ baseURL: base, apiKey: key, maxRetries: 0 });
 const saw = {};
 const asked = (text) => ({ model: "coder", max_tokens: 1000, messages: [{ role: "user", content: text }] });

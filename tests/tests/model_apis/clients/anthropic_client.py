@@ -24,7 +24,7 @@ saw["usage"] = message.usage.output_tokens > 0
 
 kinds = []
 with client.messages.stream(
-    **asked("@@think hm\n@@bash cat greeting.txt\n@@text It says hello."), extra_headers=headers
+    **asked("@@tools [{\"thinking\":\"hm\"},{\"name\":\"Bash\",\"input\":{\"command\":\"cat greeting.txt\"}}]\n@@text It says hello."), extra_headers=headers
 ) as stream:
     for event in stream:
         kinds.append(event.type)

@@ -1,7 +1,7 @@
 // OpenAI's own client for Node, made to do what it can with an agent. What it saw is printed as one JSON object.
 import OpenAI from "openai";
 
-const [base, key] = process.argv.slice(2);
+const [base, key] = process.argv.slice(-2);
 const client = new OpenAI({ baseURL: `${base}/v1`, apiKey: key, maxRetries: 0 });
 const saw = {};
 const bash = "@@bash echo hello > greeting.txt && cat greeting.txt\n@@text I wrote it.";

@@ -29,7 +29,7 @@ saw["chat_tool"] = "echo hello" in choice.message.reasoning_content and "→ hel
 
 text, reasoning, usage, finish = "", "", None, None
 stream = client.chat.completions.create(
-    **asked("@@think hm\n@@bash cat greeting.txt\n@@text It says hello."),
+    **asked("@@tools [{\"thinking\":\"hm\"},{\"name\":\"Bash\",\"input\":{\"command\":\"cat greeting.txt\"}}]\n@@text It says hello."),
     **conversation("chat"),
     stream=True,
     stream_options={"include_usage": True},
