@@ -49,6 +49,8 @@ impl Host {
     /// Answers a request; both bodies are streamed.
     pub(crate) async fn handle(self: Arc<Self>, mut request: Request) -> Result<Response, Problem> {
         request.headers_mut().remove(header::AUTHORIZATION);
+        // What the outer router found in the path is no parameter of the routes in here.
+        request.extensions_mut().clear();
         match remote::Command::of(&request) {
             Some(command) => Ok(remote::carry_out(self, command, request).await),
             None => self.pass_on(request).await,
