@@ -17,7 +17,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// A run takes some twenty seconds.
 const LIMIT: Duration = Duration::from_secs(300);
 /// Streams in which nothing happens, so that there is no event to stop at.
-const SILENT: &str = "^(stream_approvals|get_logs|watch_resources)$";
+const SILENT: &str = "^(stream_(approvals|tools)|watch_(files|resources)|get_logs|connect_terminal.*)$";
 /// What is not asked of the session that is there: its commands would run on this machine, since it has no container.
 const DANGEROUS: &str = "^(exec|delete_session)$";
 

@@ -15,7 +15,8 @@ fn events(turn: TurnId) -> Events {
         after: 0,
         created_at: "2026-01-02T03:04:05Z".parse().unwrap(),
         ended_at: None,
-        outcome: None,
+        end: None,
+        whole: true,
     };
     Events::new(Settings::again(&record, "code-assistant"))
 }
