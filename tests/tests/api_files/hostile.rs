@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::form::Form;
-use crate::place::{Place, said};
+use crate::place::{Place, names_in, said};
 
 const SECRET: &str = "a secret of the machine";
 
@@ -176,7 +176,7 @@ async fn pipes_sockets_and_devices_are_never_opened() {
     }
     let archive = place.fetch("/download?format=zip").await.bytes().await.unwrap();
     let archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
-    assert_eq!(archive.file_names().collect::<Vec<_>>(), ["link"], "a link is stored as one, nothing else");
+    assert_eq!(names_in(&archive), ["link"], "a link is stored as one, nothing else");
     assert_eq!(place.delete("/pipe").await.status, 200);
     place.end().await;
 }

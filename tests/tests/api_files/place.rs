@@ -100,3 +100,8 @@ impl Place {
 pub(crate) fn said(answer: &Answer) -> (u16, &str) {
     (answer.status.as_u16(), answer.code())
 }
+
+/// The names in an archive.
+pub(crate) fn names_in<R: std::io::Read + std::io::Seek>(archive: &zip::ZipArchive<R>) -> Vec<String> {
+    archive.file_names().map(|name| name.unwrap().into_owned()).collect()
+}
