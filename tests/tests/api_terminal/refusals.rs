@@ -93,9 +93,9 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
     for (body, status, code) in [
         (json!({}), 422, "invalid_request"),
         (json!({ "command": "ls" }), 422, "invalid_request"),
-        (json!({ "command": [] }), 400, "invalid_request"),
+        (json!({ "command": [] }), 400, "agent_invalid_request"),
         (json!({ "command": ["true"], "shell": true }), 422, "invalid_request"),
-        (json!({ "command": ["true"], "timeout_seconds": 0 }), 400, "invalid_request"),
+        (json!({ "command": ["true"], "timeout_seconds": 0 }), 400, "agent_invalid_request"),
         (json!({ "command": ["true"], "cwd": "no/such/folder" }), 404, "file_not_found"),
         (json!({ "command": ["no-such-program-anywhere"] }), 422, "command_not_found"),
     ] {
