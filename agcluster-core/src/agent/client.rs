@@ -23,6 +23,10 @@ const CONFIGURE: Duration = Duration::from_secs(90);
 /// How long a health check may take.
 const HEALTH: Duration = Duration::from_secs(2);
 
+/// The longest code and sentence of a refusal that are taken, in bytes.
+const MOST_OF_A_CODE: usize = 64;
+const MOST_OF_A_SENTENCE: usize = 1000;
+
 /// A client of one agent server. Cheap to clone.
 #[derive(Clone)]
 pub struct AgentClient {
@@ -189,7 +193,11 @@ pub(super) async fn refusal(
 ) -> AgentError {
     match transport::read_all(operation, body, CALL).await {
         Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) => AgentError::Refused { status, problem },
+            Ok(mut problem) => {
+                bound(&mut problem.code, MOST_OF_A_CODE);
+                bound(&mut problem.detail, MOST_OF_A_SENTENCE);
+                AgentError::Refused { status, problem }
+            }
             // Not the agent server's words but those of a proxy before it, which does not reach it (yet).
             Err(_) if is_from_the_way(status) => {
                 AgentError::Unreachable(format!("{operation} was answered with {status} by a proxy").into())
@@ -198,6 +206,11 @@ pub(super) async fn refusal(
         },
         Err(error) => error,
     }
+}
+
+/// Cuts a text that comes from a container and is going to be shown.
+fn bound(text: &mut String, most: usize) {
+    text.truncate(text.floor_char_boundary(most));
 }
 
 /// Whether a status without a reason means that a proxy found nobody behind it.

@@ -25,6 +25,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// An agent server that cannot be reached for so long, though its container runs, is held to be lost.
 const UNREACHABLE: Duration = Duration::from_secs(180);
+/// So many streams in a row that leave events out are put up with: a connection may have lost them, an agent server must not.
+const GAPS: u32 = 5;
 /// So many events are carried before the agent server is told that it may forget them. At the end of a turn it is told too.
 const ACKNOWLEDGE: u64 = 512;
 
@@ -36,6 +38,8 @@ struct Pump {
     /// The agent server's number of the last event in the journal.
     cursor: u64,
     acknowledged: u64,
+    /// Streams in a row that left events out.
+    gaps: u32,
     cancel: CancellationToken,
 }
 
@@ -49,7 +53,7 @@ struct Lost {
 pub(super) fn start(session: &Arc<Session>, client: AgentClient, cursor: u64, cancel: CancellationToken) {
     let generation = session.state.borrow().generation;
     let session = Arc::clone(session);
-    let mut pump = Pump { session, client, generation, cursor, acknowledged: cursor, cancel };
+    let mut pump = Pump { session, client, generation, cursor, acknowledged: cursor, gaps: 0, cancel };
     tokio::spawn(async move {
         let session = Arc::clone(&pump.session);
         let _carrier = session.carrier.lock().await;
@@ -120,10 +124,21 @@ impl Pump {
                 }
                 Ok(event) if event.seq != cursor + 1 => {
                     tracing::warn!(session = %self.session.id, expected = cursor + 1, got = event.seq, "a gap in an event stream");
-                    broken = Some(Stop::Reconnect);
+                    self.gaps += 1;
+                    broken = Some(match self.gaps {
+                        ..GAPS => Stop::Reconnect,
+                        _ => Stop::Lost(Lost {
+                            failure: FailureReason::AgentServerLost,
+                            reason: format!(
+                                "its agent server left out event {}, again and again",
+                                cursor + 1
+                            ),
+                        }),
+                    });
                     break;
                 }
                 Ok(event) => {
+                    self.gaps = 0;
                     cursor = event.seq;
                     entries.push(Entry::from_agent(event));
                 }
