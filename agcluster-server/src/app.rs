@@ -20,7 +20,9 @@ use crate::routes::{
     answers, approvals, chat, configs, environment, events, exec, files, git, jobs, launch, logs, messages,
     meta, metrics, providers, resources, restart, sessions, terminal, tools,
 };
-use crate::{AgentDefaults, FileLimits, MetricsAccess, Problem, Readiness, anthropic, openai, serve};
+use crate::{
+    AgentDefaults, FileLimits, MetricsAccess, Problem, Readiness, agent_server, anthropic, openai, serve,
+};
 
 /// The largest request body: a prompt with a few pictures.
 pub(crate) const MAX_BODY: usize = 32 << 20;
@@ -75,6 +77,7 @@ pub(crate) fn described() -> OpenApiRouter<AppState> {
         .merge(files::routes())
         .merge(openai::routes())
         .merge(anthropic::routes())
+        .merge(agent_server::routes())
 }
 
 /// The API.

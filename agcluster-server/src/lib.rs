@@ -3,6 +3,7 @@
 //! A handler parses, calls [`agcluster_core`], and renders; nothing that an embedding application would have to write
 //! again lives here. [`router`] reads as the table of contents of the API, [`Settings`] as that of the configuration.
 
+mod agent_server;
 mod anthropic;
 mod app;
 mod auth;

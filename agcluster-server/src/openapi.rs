@@ -34,6 +34,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::agent_server::AgentServerError;
 use crate::anthropic::AnthropicError;
 use crate::openai::OpenAiError;
 use crate::{AppState, FieldProblem, Problem, app};
@@ -60,7 +61,7 @@ use crate::{AppState, FieldProblem, Problem, app};
         (name = "Anthropic", description = "The API that clients of Anthropic know"),
         (name = "Agent server", description = "The API that clients of the earlier agent server know"),
     ),
-    components(schemas(Problem, FieldProblem, OpenAiError, AnthropicError)),
+    components(schemas(Problem, FieldProblem, OpenAiError, AnthropicError, AgentServerError)),
     modifiers(&Key)
 )]
 pub(crate) struct Api;

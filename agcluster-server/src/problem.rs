@@ -116,7 +116,8 @@ impl From<SessionError> for Problem {
             SessionError::QueueFull(_) => {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail).retry_after(5)
             }
-            SessionError::Idle
+            SessionError::IdTaken(_)
+            | SessionError::Idle
             | SessionError::CannotSteer
             | SessionError::NotRunning { .. }
             | SessionError::CredentialsRequired(_)

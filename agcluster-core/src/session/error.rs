@@ -18,6 +18,9 @@ pub enum SessionError {
     /// There is none of that name (or it is somebody else's).
     #[error("there is no session {0}")]
     NotFound(SessionId),
+    /// There is a session of that name, this owner's or somebody else's.
+    #[error("the name {0} is taken: choose another one")]
+    IdTaken(SessionId),
     /// There is no turn of that name (or it is in somebody else's session).
     #[error("there is no job {0}")]
     UnknownTurn(String),
@@ -119,6 +122,7 @@ impl SessionError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotFound(_) => "session_not_found",
+            Self::IdTaken(_) => "session_exists",
             Self::UnknownTurn(_) => "job_not_found",
             Self::TurnEnded(_) => "job_ended",
             Self::Busy { .. } => "session_busy",

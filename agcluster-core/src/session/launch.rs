@@ -6,13 +6,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::turns::Idempotency;
-use super::{ApprovalPolicy, Owner, Repository, SessionPolicy};
+use super::{ApprovalPolicy, Owner, Repository, SessionId, SessionPolicy};
 use crate::config::{AgentConfig, LaunchOptions};
 use crate::provider::Resources;
 
 /// A session to launch.
 #[derive(Debug, Clone)]
 pub struct Launch {
+    /// The name of the session; one that cannot be guessed when absent. A name that is taken, whoever has it, is
+    /// [`SessionError::IdTaken`](super::SessionError::IdTaken).
+    pub id: Option<SessionId>,
     /// The name of the configuration, for showing.
     pub config_id: String,
     /// What to run.
@@ -45,6 +48,7 @@ impl Launch {
     /// more.
     pub fn new(config: &AgentConfig, launch: LaunchOptions, owner: Owner) -> Self {
         Self {
+            id: None,
             config_id: config.id.clone(),
             agent: AgentSpec {
                 driver: config.driver,

@@ -52,6 +52,8 @@ pub(super) struct Inner {
     pub(super) shutdown: CancellationToken,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) orphans: super::recovery::Orphans,
+    /// Held while a session is written down whose name was chosen.
+    choosing: tokio::sync::Mutex<()>,
     key_locks: [tokio::sync::Mutex<()>; KEY_LOCKS],
 }
 
@@ -131,6 +133,7 @@ impl SessionsBuilder {
             shutdown: CancellationToken::new(),
             progress: watch::Sender::default(),
             orphans: super::recovery::Orphans::default(),
+            choosing: tokio::sync::Mutex::default(),
             key_locks: std::array::from_fn(|_| tokio::sync::Mutex::default()),
         };
         Ok(Sessions { inner: Arc::new(inner) })
@@ -262,8 +265,12 @@ impl Sessions {
     pub(super) async fn write_down(&self, launch: &Launch, earlier: &Earlier) -> Result<Arc<Session>> {
         let placement = Placement::open(self.inner.providers.select(&launch.providers)?);
         let now = Timestamp::now();
+        let (id, _choosing) = match &launch.id {
+            None => (SessionId::generate(), None),
+            Some(id) => (id.clone(), Some(self.choose(id).await?)),
+        };
         let record = SessionRecord {
-            id: SessionId::generate(),
+            id,
             agent_id: AgentId::generate(),
             config_id: launch.config_id.clone(),
             owner: launch.owner,
@@ -312,6 +319,14 @@ impl Sessions {
         }
         self.sessions_mut(|sessions| sessions.insert(session.id.clone(), Arc::clone(&session)));
         Ok(session)
+    }
+
+    /// Sees that nobody has this name, or takes it while the answer is held.
+    async fn choose(&self, id: &SessionId) -> Result<tokio::sync::MutexGuard<'_, ()>> {
+        let choosing = self.inner.choosing.lock().await;
+        // Of a session that was removed, those who read how it ended may read on for a while.
+        let is_read = self.inner.journal.store().extent(id).await?.head > 0;
+        if is_read || self.get(id).is_some() { Err(SessionError::IdTaken(id.clone())) } else { Ok(choosing) }
     }
 
     pub(super) fn session(&self, record: SessionRecord, placement: Placement) -> Arc<Session> {

@@ -189,6 +189,33 @@ impl Session {
         self.owner
     }
 
+    /// What runs in it, without the secrets of it.
+    pub fn agent(&self) -> &AgentSpec {
+        &self.agent
+    }
+
+    /// Gives it a name for people, of at most 200 characters; what is longer is cut. An empty one takes the name away.
+    /// Naming is not activity.
+    ///
+    /// # Errors
+    /// [`SessionError::Journal`] when the store does not work.
+    pub async fn rename(self: &Arc<Self>, name: &str) -> Result<()> {
+        let name: String = name.trim().chars().take(MOST_OF_A_NAME).collect();
+        let session = Arc::clone(self);
+        // In a task of its own: a caller who leaves does not leave half a change behind.
+        let renaming = tokio::spawn(async move {
+            let renamed = session.change(Patience::Short, |state| {
+                if matches!(state.status, Status::Stopping | Status::Stopped) {
+                    return Err(SessionError::Removed);
+                }
+                state.name = Some(name).filter(|name| !name.is_empty());
+                Ok(Along::default())
+            });
+            renamed.await
+        });
+        renaming.await.map_err(|_| SessionError::Removed)?
+    }
+
     /// What it is doing, as it changes.
     pub fn state(&self) -> watch::Receiver<State> {
         self.state.subscribe()
@@ -243,6 +270,14 @@ impl Session {
     /// [`SessionError::Journal`] when the store does not work.
     pub async fn head(&self) -> Result<u64> {
         Ok(self.journal.head(&self.id).await?.borrow().seq)
+    }
+
+    /// The number of the oldest event that is kept; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`SessionError::Journal`] when the store does not work.
+    pub async fn earliest(&self) -> Result<u64> {
+        Ok(self.journal.store().extent(&self.id).await?.earliest)
     }
 
     /// Why its events cannot be read. Of a session that was removed meanwhile there are none, whatever the cursor.
@@ -423,6 +458,8 @@ impl Session {
     }
 }
 
+/// The longest name for people, in characters.
+const MOST_OF_A_NAME: usize = 200;
 /// How long a request waits for earlier changes of its session to be kept.
 pub(super) const STORE: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long a request waits for a session to be adopted after a restart.

@@ -100,6 +100,9 @@ pub struct State {
     pub instance: Option<String>,
     /// The vendor's id of the conversation.
     pub conversation: Option<String>,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What its agent asks of people, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<Asked>,

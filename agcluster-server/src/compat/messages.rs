@@ -84,7 +84,7 @@ impl Conversation {
     }
 
     /// The prompt for an agent that was told nothing yet, and what the system says where it does not know that either.
-    pub(crate) fn from_the_beginning(self, with_system: bool) -> Vec<PromptBlock> {
+    pub(crate) fn told_from_the_beginning(self, with_system: bool) -> Vec<PromptBlock> {
         let system = self.system.filter(|_| with_system);
         let mut prompt = Vec::new();
         if system.is_some() || !self.earlier.is_empty() {
@@ -149,14 +149,14 @@ mod tests {
         let picture = PromptBlock::Image { media_type: "image/png".into(), data: "aGk=".into() };
         said[1].content.push(picture.clone());
         let conversation = Conversation::of("messages", said).unwrap();
-        let prompt = conversation.clone().from_the_beginning(false);
+        let prompt = conversation.clone().told_from_the_beginning(false);
         assert_eq!(prompt[1..], [picture, PromptBlock::text("now")]);
         let PromptBlock::Text { text } = &prompt[0] else { panic!("{prompt:?}") };
         assert!(text.contains("User: hi") && text.contains("Assistant: yes?"), "{text}");
         assert!(!text.contains("be kind"), "{text}");
-        let PromptBlock::Text { text } = &conversation.from_the_beginning(true)[0] else { panic!() };
+        let PromptBlock::Text { text } = &conversation.told_from_the_beginning(true)[0] else { panic!() };
         assert!(text.contains("System: be kind"), "{text}");
         let alone = Conversation::of("messages", messages(&all[3..])).unwrap();
-        assert_eq!(alone.from_the_beginning(true), [PromptBlock::text("now")]);
+        assert_eq!(alone.told_from_the_beginning(true), [PromptBlock::text("now")]);
     }
 }

@@ -107,7 +107,7 @@ impl Opened {
         }
         let prompt = match (is_first, self.knows_system) {
             (false, _) => conversation.prompt,
-            (true, knows_system) => conversation.from_the_beginning(!knows_system),
+            (true, knows_system) => conversation.told_from_the_beginning(!knows_system),
         };
         let when_busy = if wish.queue { WhenBusy::Queue } else { WhenBusy::Refuse };
         // The name would be kept with a session that is not.

@@ -24,11 +24,16 @@ pub(crate) async fn problems(request: Request, next: Next) -> Response {
         }
     };
     let Some(problem) = response.extensions().get::<Problem>() else { return response };
-    let body = render(problem).to_string();
+    let body = render(problem);
+    with_body(response, &body)
+}
+
+/// The same response with another body.
+pub(crate) fn with_body(response: Response, body: &Value) -> Response {
     let (mut parts, _) = response.into_parts();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::CONTENT_LENGTH);
-    Response::from_parts(parts, body.into())
+    Response::from_parts(parts, body.to_string().into())
 }
 
 fn shape_of(path: &str) -> Option<fn(&Problem) -> Value> {

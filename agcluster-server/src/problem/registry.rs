@@ -49,6 +49,9 @@ pub(crate) const PROBLEMS: &[Known] = &[
     known("provider_unknown", 400, "there is no provider of that name, or it is not configured"),
     // Sessions and jobs.
     known("session_id_missing", 400, "neither the body nor a header names a session"),
+    known("session_exists", 409, "there is a session of that name"),
+    known("invalid_session_id", 400, "the name of a session is no UUID"),
+    known("agent_unknown", 400, "there is no such agent program"),
     known("session_not_found", 404, "the caller has no session of that id"),
     known("session_busy", 409, "a turn is running"),
     known("session_idle", 409, "no turn is running"),

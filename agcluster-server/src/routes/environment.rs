@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use agcluster_core::session::Session;
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,7 +23,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get))
 }
 
-problems!(EnvironmentProblems = SESSION, RUNNING, AGENT, ["environment_name_invalid"]);
+/// What names can come to.
+pub(crate) const ENVIRONMENT: &[&str] = &["environment_name_invalid"];
+
+problems!(EnvironmentProblems = SESSION, RUNNING, AGENT, ENVIRONMENT);
 
 /// Whether the agent program has variables of these names in its environment, never what is in them.
 #[utoipa::path(
@@ -43,6 +47,11 @@ pub(crate) async fn get(
     Path((id, names)): Path<(String, String)>,
 ) -> Result<Json<BTreeMap<String, bool>>, Problem> {
     let session = caller.session(&state, &id)?;
+    Ok(Json(present(&session, &names).await?))
+}
+
+/// Which of these names, with commas between them, a session's agent program has.
+pub(crate) async fn present(session: &Session, names: &str) -> Result<BTreeMap<String, bool>, Problem> {
     let names: Vec<&str> = names.split(',').map(str::trim).collect();
     if names.len() > MOST_NAMES {
         let detail = format!("ask for at most {MOST_NAMES} names at a time");
@@ -58,7 +67,7 @@ pub(crate) async fn get(
         problem.errors = errors.into();
         return Err(problem);
     }
-    Ok(Json(session.variables(&names).await?))
+    Ok(session.variables(&names).await?)
 }
 
 fn is_name(name: &str) -> bool {

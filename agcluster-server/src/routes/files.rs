@@ -14,7 +14,7 @@ mod linger;
 mod names;
 mod preview;
 mod tree;
-mod upload;
+pub(crate) mod upload;
 mod write;
 
 use axum::extract::DefaultBodyLimit;

@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// What every command of git's can come to.
-const GIT: &[&str] = &[
+pub(crate) const GIT: &[&str] = &[
     "invalid_path",
     "file_not_found",
     "wrong_file_type",

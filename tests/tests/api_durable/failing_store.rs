@@ -113,6 +113,7 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
         configs: ConfigStore::open(Vec::new()).await,
         defaults: Arc::new(settings.agent_defaults()),
         metrics: MetricsAccess::Off,
+        file_limits: settings.file_limits(),
         readiness: Readiness::default(),
         allowed_origins: Arc::from([]),
         tickets: Tickets::new(),

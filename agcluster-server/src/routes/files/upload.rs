@@ -18,22 +18,19 @@ use super::at::{At, parameter};
 use crate::extract::Query;
 use crate::openapi::problems::{FILE, QUERY, RUNNING, SESSION, problems};
 use crate::{AppState, Problem, sse};
-use form::{Form, Stored};
+pub(crate) use form::{Form, Stored};
 
-problems!(
-    UploadProblems = SESSION,
-    QUERY,
-    RUNNING,
-    FILE,
-    [
-        "file_exists",
-        "too_large",
-        "no_space",
-        "unsupported_media_type",
-        "too_many_files",
-        "file_type_not_allowed"
-    ]
-);
+/// What an upload can come to.
+pub(crate) const UPLOAD: &[&str] = &[
+    "file_exists",
+    "too_large",
+    "no_space",
+    "unsupported_media_type",
+    "too_many_files",
+    "file_type_not_allowed",
+];
+
+problems!(UploadProblems = SESSION, QUERY, RUNNING, FILE, UPLOAD);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

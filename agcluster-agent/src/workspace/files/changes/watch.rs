@@ -113,7 +113,6 @@ impl Watch<AsyncFd<OwnedFd>> {
             }
             seen.add(path, kind);
         }
-        drop(reader);
         for folder in fresh {
             self.forget(&folder);
             let found = &mut |path: &Path| seen.add(path.to_owned(), ChangeKind::Created);

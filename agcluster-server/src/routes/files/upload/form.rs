@@ -23,18 +23,18 @@ const MOST_BETWEEN: u64 = 1 << 20;
 
 /// A file that is stored.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Stored {
+pub(crate) struct Stored {
     /// From the folder that was asked for.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// From the workspace's root.
-    path: String,
-    pub(super) size_bytes: u64,
+    pub(crate) path: String,
+    pub(crate) size_bytes: u64,
     /// Whether there was none of that name.
     created: bool,
 }
 
 /// A form that is being read.
-pub(super) struct Form {
+pub(crate) struct Form {
     multipart: Multipart,
     /// How many bytes may still come before the next file begins.
     between: Arc<AtomicU64>,
@@ -47,7 +47,7 @@ pub(super) struct Form {
 }
 
 impl Form {
-    pub(super) async fn of(
+    pub(crate) async fn of(
         request: Request,
         workspace: Workspace,
         target: FilePath,
@@ -75,7 +75,7 @@ impl Form {
     }
 
     /// Stores the next file; nothing when there is none.
-    pub(super) async fn next(&mut self) -> Result<Option<Stored>, Problem> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Stored>, Problem> {
         loop {
             self.between.store(MOST_BETWEEN, Ordering::Relaxed);
             let Some(mut field) = self.multipart.next_field().await.map_err(|error| malformed(&error))?

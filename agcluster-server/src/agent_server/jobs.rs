@@ -1,0 +1,132 @@
+//! The jobs of `/generate/v2`.
+
+use agcluster_core::protocol::Outcome;
+use agcluster_core::store::{TurnRecord, TurnState};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
+use serde_json::{Value, json};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::SHAPE;
+use super::sdk_frames::SdkFrames;
+use super::whose::uuid_of;
+use crate::auth::Caller;
+use crate::compat::stream;
+use crate::cursor::Resume;
+use crate::extract::Path;
+use crate::openapi::problems::{CURSOR, JOB, problems};
+use crate::{AppState, Problem};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(get)).routes(routes!(follow))
+}
+
+problems!(GetProblems in SHAPE => JOB);
+problems!(StreamProblems in SHAPE => JOB, CURSOR);
+
+/// A job in the earlier shape.
+fn row(turn: &TurnRecord) -> Value {
+    let error = match turn.outcome() {
+        Some(Outcome::Failed { message, .. }) => Some(message),
+        _ => None,
+    };
+    let begun = !matches!(turn.state, TurnState::Queued);
+    json!({
+        "taskId": turn.id,
+        "sessionId": uuid_of(&turn.session),
+        "status": status(turn),
+        "createdAt": turn.created_at,
+        "startedAt": begun.then_some(turn.created_at),
+        "finishedAt": turn.ended_at,
+        "error": error,
+    })
+}
+
+fn status(turn: &TurnRecord) -> &'static str {
+    match (turn.state, turn.outcome()) {
+        (TurnState::Queued, _) => "queued",
+        (TurnState::Sent | TurnState::Running, _) => "running",
+        (TurnState::Ended, Some(Outcome::Completed | Outcome::Limit { .. })) => "completed",
+        (TurnState::Ended, Some(Outcome::Interrupted)) => "cancelled",
+        (TurnState::Ended, Some(Outcome::Failed { .. }) | None) => "failed",
+    }
+}
+
+/// How far a job is.
+#[utoipa::path(
+    get, path = "/generate/v2/jobs/{id}", operation_id = "agent_server_get_job", tag = "Agent server",
+    security(("key" = [])), params(("id" = String, Path, description = "The task")),
+    responses((status = 200, description = "The job", body = Value), GetProblems),
+)]
+async fn get(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    Ok(Json(row(&caller.job(&state, &id).await?.0)))
+}
+
+/// Everything that a job has done, then what it does, until it ends.
+#[utoipa::path(
+    get, path = "/generate/v2/jobs/{id}/stream", operation_id = "agent_server_stream_job", tag = "Agent server",
+    security(("key" = [])), params(("id" = String, Path, description = "The task"), Resume),
+    responses(
+        (status = 200, description = "Messages of the SDK, then `{\"done\": true}`", content_type = "text/event-stream", body = Value),
+        (status = 204, description = "There is nothing behind the cursor any more"), StreamProblems,
+    ),
+)]
+async fn follow(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+    resume: Resume,
+) -> Result<Response, Problem> {
+    let (turn, session) = caller.job(&state, &id).await?;
+    let mut records = session.resume(&turn, resume.after()?).await?.peekable();
+    if !turn.state.is_open() && std::pin::Pin::new(&mut records).peek().await.is_none() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Ok(stream::response(records, SdkFrames::new(session.id().clone()), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use agcluster_core::protocol::{FailureReason, TurnEnd, TurnId};
+    use agcluster_core::session::{Owner, SessionId};
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_job_has_the_states_that_clients_know() {
+        let failed = Outcome::Failed { reason: FailureReason::AgentError, message: "it broke".into() };
+        for (state, outcome, status, error) in [
+            (TurnState::Queued, None, "queued", None),
+            (TurnState::Sent, None, "running", None),
+            (TurnState::Ended, Some(Outcome::Completed), "completed", None),
+            (TurnState::Ended, Some(Outcome::Interrupted), "cancelled", None),
+            (TurnState::Ended, Some(failed), "failed", Some("it broke")),
+        ] {
+            let turn = TurnRecord {
+                id: TurnId::generate(),
+                session: SessionId::from_text("conv-s"),
+                owner: Owner::of(&agcluster_core::protocol::Secret::new("key")),
+                state,
+                prompt: Vec::new(),
+                background: true,
+                after: 0,
+                created_at: Timestamp::UNIX_EPOCH,
+                ended_at: None,
+                end: outcome.map(|outcome| Box::new(TurnEnd::bare(outcome))),
+                whole: true,
+            };
+            let row = row(&turn);
+            assert_eq!((&row["status"], row["error"].as_str()), (&json!(status), error));
+            assert_eq!(row["startedAt"].is_null(), status == "queued");
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `/sessions/filesystem/upload`.
+
+use agcluster_core::workspace::Workspace;
+use agcluster_core::workspace::files::FilePath;
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::error::SHAPE;
+use super::whose::{self, Which};
+use crate::auth::Caller;
+use crate::extract::Query;
+use crate::openapi::problems::{FILE, QUERY, RUNNING, SESSION, problems};
+use crate::routes::files::upload::{Form, UPLOAD};
+use crate::{AppState, Problem};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(upload))
+}
+
+problems!(UploadProblems in SHAPE => SESSION, QUERY, RUNNING, FILE, UPLOAD, ["invalid_session_id", "session_id_missing"]);
+
+/// Where files go.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(super) struct Target {
+    /// The folder; the workspace itself when absent.
+    #[serde(default)]
+    #[param(required = false)]
+    target_path: String,
+}
+
+/// Stores the files of a form in a workspace, in place of what is there. A file's name may have folders in it.
+#[utoipa::path(
+    post, path = "/sessions/filesystem/upload", operation_id = "agent_server_upload_files", tag = "Agent server",
+    security(("key" = [])), params(Which, Target),
+    request_body(content = Object, content_type = "multipart/form-data", description = "The files"),
+    responses((status = 201, description = "What was stored", body = Value), UploadProblems),
+)]
+async fn upload(
+    State(state): State<AppState>,
+    caller: Caller,
+    Query(which): Query<Which>,
+    Query(Target { target_path }): Query<Target>,
+    request: Request,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let workspace = Workspace::of(whose::meant(&state, &caller, request.headers(), &which)?);
+    let folder = target_path.strip_prefix("/workspace").unwrap_or(&target_path);
+    let folder = FilePath::from(folder).relative();
+    let mut form = Form::of(request, workspace, folder.clone(), true, state.file_limits).await?;
+    let mut files = Vec::new();
+    while let Some(stored) = form.next().await? {
+        files.push(json!({ "path": format!("/workspace/{}", stored.path), "bytes": stored.size_bytes }));
+    }
+    let answer = json!({
+        "path": format!("/workspace/{}", folder.text()).trim_end_matches('/'),
+        "uploadedCount": files.len(),
+        "skippedCount": 0,
+        "files": files,
+        "timestamp": Timestamp::now(),
+    });
+    Ok((StatusCode::CREATED, Json(answer)))
+}
