@@ -22,7 +22,7 @@ const KEY: &str = "sk-ant-test-77ab01";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_behaviour_suite_passes() {
-    bounded(async {
+    bounded(Box::pin(async {
         let platform = CloudflarePlatform::start().await.unwrap();
         let run = format!("cf-{:x}", jiff::Timestamp::now().as_nanosecond() & 0xfff_ffff);
         let context =
@@ -44,7 +44,7 @@ async fn the_behaviour_suite_passes() {
         }
         assert_eq!(platform.left_behind().await.unwrap(), Vec::<String>::new());
         platform.stop().await.unwrap();
-    })
+    }))
     .await;
 }
 
@@ -109,7 +109,7 @@ fn outputs(frames: &[Frame]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_works_is_interrupted_and_leaves_nothing() {
-    bounded(async {
+    bounded(Box::pin(async {
         let stage = Stage::set().await;
         let session = stage.launch().await;
         let seen = session.get().await.unwrap();
@@ -134,13 +134,13 @@ async fn a_session_works_is_interrupted_and_leaves_nothing() {
         assert_eq!(session.delete().await.unwrap().status, StatusCode::OK);
         assert_eq!(stage.platform.left_behind().await.unwrap(), Vec::<String>::new());
         stage.strike().await;
-    })
+    }))
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_goes_on_when_streams_are_cut_and_when_the_gateway_is_deployed_anew() {
-    bounded(async {
+    bounded(Box::pin(async {
         let mut stage = Stage::set().await;
         let session = stage.launch().await;
         for (gate, text) in [("cut", "one two three four"), ("deployed", "five six seven eight")] {
@@ -162,13 +162,13 @@ async fn a_turn_goes_on_when_streams_are_cut_and_when_the_gateway_is_deployed_an
         let next = session.chat("@@text Still here.").await.unwrap().rest().await.unwrap();
         assert_eq!(said(&next), "Still here.");
         stage.strike().await;
-    })
+    }))
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_is_lost_ends_its_session_with_a_reason_and_no_other_takes_its_place() {
-    bounded(async {
+    bounded(Box::pin(async {
         let stage = Stage::set().await;
         let session = stage.launch().await;
         let mut chat = session.chat("@@gate never One").await.unwrap();
@@ -186,13 +186,13 @@ async fn a_container_that_is_lost_ends_its_session_with_a_reason_and_no_other_ta
         assert_eq!(listed.len(), 1, "the stopped container is in the index, and none runs: {listed:?}");
         session.delete().await.unwrap();
         stage.strike().await;
-    })
+    }))
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_launch_takes_few_requests() {
-    bounded(async {
+    bounded(Box::pin(async {
         let stage = Stage::set().await;
         let session = stage.launch().await;
         let requests = stage.platform.requests();
@@ -209,6 +209,6 @@ async fn a_launch_takes_few_requests() {
         assert!(proxied <= 4, "health, configure, events, and one more: {requests:#?}");
         session.delete().await.unwrap();
         stage.strike().await;
-    })
+    }))
     .await;
 }
