@@ -1,6 +1,6 @@
 //! Containers that mean harm: the session fails with a reason, memory is bounded, others feel nothing.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod agent;
 mod provider;

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use agcluster_core::provider::{
     Address, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, ContainerState,
-    DestroyOptions, Dial, Endpoint, Error, ErrorKind, Io, Isolation, Labels, Lifetime, Limits, ListFilter,
-    Probe, ProviderInfo, Result, StopOptions,
+    DestroyOptions, Dial, Endpoint, Error, ErrorKind, Io, Isolation, Labels, ListFilter, Probe, ProviderInfo,
+    Result, StopOptions,
 };
 use async_trait::async_trait;
 
@@ -67,22 +67,7 @@ impl Dial for Connect {
 #[async_trait]
 impl ContainerProvider for Hostile {
     fn info(&self) -> ProviderInfo {
-        ProviderInfo {
-            platform: PLATFORM,
-            capabilities: Capabilities {
-                isolation: Isolation::None,
-                limits: Limits::default(),
-                lifetime: Lifetime::default(),
-                custom_image: false,
-                start: None,
-                pause: None,
-                snapshot: None,
-                logs: None,
-                stats: false,
-                exec: None,
-                archive: None,
-            },
-        }
+        ProviderInfo { platform: PLATFORM, capabilities: Capabilities::required(Isolation::None) }
     }
 
     async fn probe(&self) -> Result<Probe> {
