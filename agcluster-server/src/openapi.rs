@@ -91,6 +91,10 @@ pub(crate) fn document() -> Value {
         schemas.sort_keys();
     }
     streams::describe(&mut document);
+    // Earlier clients leave the last slash out: `app.rs` serves them too.
+    let mut list = document["paths"]["/api/configs/"]["get"].clone();
+    list["operationId"] = "list_configs_without_slash".into();
+    document["paths"]["/api/configs"]["get"] = list;
     document
 }
 

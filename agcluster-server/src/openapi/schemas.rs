@@ -48,8 +48,14 @@ pub(super) fn definitions() -> Map<String, Value> {
         settings.meta_schema = None;
     });
     let mut generator = settings.into_generator();
-    let add: [fn(&mut SchemaGenerator); 5] =
-        [add::<JournalEvent>, add::<Answer>, add::<Settings>, add::<LaunchTimings>, add::<TranscriptMessage>];
+    let add: [fn(&mut SchemaGenerator); 6] = [
+        add::<JournalEvent>,
+        add::<Answer>,
+        add::<Settings>,
+        add::<LaunchTimings>,
+        add::<Waking>,
+        add::<TranscriptMessage>,
+    ];
     add.into_iter().for_each(|add| add(&mut generator));
     generator.take_definitions(true)
 }

@@ -141,9 +141,11 @@ fn every_refusal_of_the_workspace_is_in_the_registry() {
 fn what_is_not_described_is_not_served() {
     let mut all = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
-    // A page, and an earlier spelling.
-    let undescribed =
-        |file: &str, line: &str| file.ends_with("docs_page.rs") || line.contains("\"/api/configs\"");
+    // A page, an earlier spelling, and files that are called like what is done to files.
+    let undescribed = |file: &str, line: &str| {
+        let known = ["docs_page.rs", "routes/files.rs"];
+        known.iter().any(|known| file.ends_with(known)) || line.contains("\"/api/configs\"")
+    };
     for (file, source) in all {
         let is_code = |line: &&str| !line.trim_start().starts_with("//");
         let lines = source.lines().filter(is_code).filter(|line| line.contains(".route("));
