@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 
 use cap_std::fs::{Dir, MetadataExt};
-use tokio::runtime::Handle;
+use futures::FutureExt;
 use tokio_tar::{Builder, EntryType, Header};
 use zstd::Encoder;
 
@@ -22,13 +22,17 @@ type Packer = Builder<Waiting<Encoder<'static, Writer>>>;
 
 pub(super) fn pack(folder: &Dir, left: &mut Left, writer: Writer) -> io::Result<()> {
     let mut tar = Builder::new_non_terminated(Waiting(Encoder::new(writer, LEVEL)?));
-    let runtime = Handle::current();
     walk(folder, &mut |item| {
         left.take(&item).map_err(io::Error::other)?;
-        runtime.block_on(add(&mut tar, &item))
+        at_once(add(&mut tar, &item))
     })?;
-    let Waiting(encoder) = runtime.block_on(tar.into_inner())?;
+    let Waiting(encoder) = at_once(tar.into_inner())?;
     encoder.finish()?.end()
+}
+
+/// What comes of work whose every step waits by itself, so that it is done when it was asked once.
+fn at_once<T>(work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    work.now_or_never().unwrap_or_else(|| Err(io::ErrorKind::WouldBlock.into()))
 }
 
 async fn add(tar: &mut Packer, item: &Item<'_>) -> io::Result<()> {
