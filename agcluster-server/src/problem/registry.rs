@@ -55,6 +55,7 @@ pub(crate) const PROBLEMS: &[Known] = &[
     known("session_not_found", 404, "the caller has no session of that id"),
     known("session_busy", 409, "a turn is running"),
     known("session_idle", 409, "no turn is running"),
+    known("session_idle", 404, "no turn is running, where clients of the earlier agent server ask for it"),
     known("session_not_running", 409, "the session's state does not allow it"),
     known("session_removed", 409, "the session was removed meanwhile"),
     known("session_unreachable", 503, "the session runs, but cannot be reached now"),
