@@ -1,5 +1,6 @@
 //! The agent server: what it has been configured with, and how far that has come.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -207,6 +208,9 @@ impl Shared {
         if configure.acknowledges {
             self.log.keep_until_acknowledged();
         }
+        if !configure.files.is_empty() {
+            self.seed(&configure.files).await?;
+        }
         let recorder = Recorder::new(self.log.clone(), generation);
         let tree = self.tree();
         let start = driver::start(self.config.clone(), tree.clone(), configure, recorder.clone());
@@ -218,6 +222,14 @@ impl Shared {
         let session = Session::new(generation, recorder, ready);
         self.state().session = Some(Arc::new(session));
         Ok(Configured { agent, conversation, last_seq: self.log.newest() })
+    }
+
+    /// Writes the files of a configuration, before anything of the agent's runs.
+    async fn seed(&self, files: &BTreeMap<String, String>) -> Result<(), Problem> {
+        let host = Host::new(&self.config, None, self.tree());
+        let seeded = host.seed(files).await;
+        host.end().await;
+        seeded
     }
 
     /// The session, once it is configured.

@@ -12,6 +12,7 @@ mod git;
 mod host;
 mod remote;
 mod root;
+mod seed;
 mod surroundings;
 mod terminals;
 #[cfg(test)]
@@ -100,7 +101,8 @@ fn serve(config: &WorkspaceConfig, tree: &Arc<ProcessTree>) -> Router {
         .merge(files::routes(&config.root))
         .merge(git::routes(config, tree.clone()))
         .merge(terminals::routes(config.clone(), tree.clone()))
-        .merge(exec::routes(config.clone(), tree.clone()));
+        .merge(exec::routes(config.clone(), tree.clone()))
+        .merge(seed::routes(config));
     Router::new().nest(agcluster_protocol::workspace::PREFIX, routes).fallback(not_found)
 }
 

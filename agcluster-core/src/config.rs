@@ -24,8 +24,10 @@
 //! ```
 
 mod agents;
+mod catalog;
 mod credentials;
 mod document;
+mod files;
 mod launch;
 mod mcp;
 mod model;
@@ -37,12 +39,15 @@ mod policy;
 mod presets;
 mod problem;
 mod read;
+pub(crate) mod schema;
+mod secrets;
 mod store;
 mod suggest;
 mod tools;
 mod wire;
 mod yaml;
 
+pub use catalog::{CatalogError, ConfigCatalog, Saving};
 pub use credentials::{McpEnv, McpServers};
 pub use launch::{AgentDefaults, LaunchOptions};
 pub use model::{AgentConfig, ConfigSummary, ReadConfig, ResourceLimits};

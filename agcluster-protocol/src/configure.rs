@@ -1,5 +1,7 @@
 //! `POST /configure`: what an agent server is told once.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{AgentOptions, Secret, TranscriptFile};
@@ -29,6 +31,10 @@ pub struct Configure {
     /// one file are put together in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub transcript: Vec<TranscriptFile>,
+    /// Files that are written into the workspace, by path beneath it, before the agent program starts. What is there already is
+    /// left as it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// Whether events will be acknowledged with `POST /ack`. Then none is dropped before it is; else the oldest go when
     /// there are too many.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -58,6 +58,7 @@ fn configure() -> Configure {
             path: ".claude/projects/-workspace/c.jsonl".into(),
             entries: vec![json!({"type": "user"})],
         }],
+        files: std::collections::BTreeMap::from([("docs/a.md".into(), "# A".into())]),
         acknowledges: true,
     }
 }

@@ -92,6 +92,7 @@ async fn busy(state: &Path) -> (ProcessProvider, Session, Vec<u32>) {
         }),
         resume: None,
         transcript: Vec::new(),
+        files: std::collections::BTreeMap::new(),
         acknowledges: false,
     };
     let configuring = tokio::spawn(async move { client.configure(&configure).await });

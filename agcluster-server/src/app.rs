@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agcluster_core::config::ConfigStore;
+use agcluster_core::config::ConfigCatalog;
 use agcluster_core::session::Sessions;
 use agcluster_core::workspace::Tickets;
 use axum::Router;
@@ -33,7 +33,7 @@ pub struct AppState {
     /// The sessions.
     pub sessions: Sessions,
     /// The agent configurations.
-    pub configs: ConfigStore,
+    pub configs: ConfigCatalog,
     /// What a launch gets where its configuration says nothing.
     pub defaults: Arc<AgentDefaults>,
     /// Whether the providers answer.

@@ -6,6 +6,7 @@ use agcluster_core::store::TurnRecord;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use std::convert::Infallible;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -96,6 +97,25 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Bearer(key) = Bearer::from_request_parts(parts, state).await?;
         Ok(Self::of(key))
+    }
+}
+
+/// Whoever is asking, where a key is not needed.
+#[derive(Debug, Clone)]
+pub(crate) struct MaybeCaller(Option<Owner>);
+
+impl MaybeCaller {
+    /// Whose own things may be seen besides those of all.
+    pub(crate) fn owner(&self) -> Option<&Owner> {
+        self.0.as_ref()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MaybeCaller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(Bearer::from_headers(&parts.headers).map(|Bearer(key)| Owner::of(&key))))
     }
 }
 

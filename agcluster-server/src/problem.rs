@@ -1,7 +1,7 @@
 //! Every answer that is no success: `application/problem+json` with a stable code and one sentence saying what to do.
 
 use agcluster_core::agent::AgentError;
-use agcluster_core::config::{ConfigError, ConfigLookupError};
+use agcluster_core::config::{CatalogError, ConfigError, ConfigLookupError};
 use agcluster_core::journal::JournalError;
 use agcluster_core::protocol::{codes, workspace};
 use agcluster_core::provider::{self, ErrorKind};
@@ -123,6 +123,7 @@ impl From<SessionError> for Problem {
             | SessionError::CredentialsRequired(_)
             | SessionError::TurnEnded(_)
             | SessionError::ApprovalAnswered(_)
+            | SessionError::ConfigDiffers
             | SessionError::Removed => Self::new(StatusCode::CONFLICT, code, detail),
             SessionError::IdempotencyMismatch => Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail),
             SessionError::Unreachable(_) => {
@@ -250,6 +251,25 @@ impl From<ConfigLookupError> for Problem {
             ConfigLookupError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "config_not_found", detail),
             ConfigLookupError::Invalid { error, .. } => Self { detail, ..error.into() },
             _ => Self::bad_request("config_invalid", detail),
+        }
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        let (code, detail) = (error.code(), error.to_string());
+        match error {
+            CatalogError::Invalid(error) => error.into(),
+            CatalogError::Secrets(error) => Self { code, ..error.into() },
+            CatalogError::Exists(_) | CatalogError::Reserved(_) => {
+                Self::new(StatusCode::CONFLICT, code, detail)
+            }
+            CatalogError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, code, detail),
+            CatalogError::Changed(_) => Self::new(StatusCode::PRECONDITION_FAILED, code, detail),
+            CatalogError::TooLarge(_) => Self::new(StatusCode::PAYLOAD_TOO_LARGE, code, detail),
+            CatalogError::Quota => Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail),
+            CatalogError::Journal(error) => error.into(),
+            _ => Self::bad_request(code, detail),
         }
     }
 }

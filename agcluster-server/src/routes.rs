@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 pub(crate) mod approvals;
 pub(crate) mod chat;
+mod config_document;
 pub(crate) mod configs;
 pub(crate) mod environment;
 pub(crate) mod events;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use agcluster_core::config::{ConfigFolder, ConfigStore};
+use agcluster_core::config::{ConfigCatalog, ConfigFolder, ConfigStore};
 use agcluster_core::provider::{self, ProviderFactory};
 use agcluster_core::session::{SessionError, Sessions};
 use agcluster_core::store::StoreError;
@@ -113,10 +113,12 @@ impl Server {
         sessions.recover().await?;
         let keep_sessions =
             settings.on_shutdown.map_or(is_lasting, |on_shutdown| on_shutdown == OnShutdown::Keep);
-        let folders = settings.agent_configs.iter().map(ConfigFolder::user).collect();
+        let folders = settings.agent_configs.iter().map(ConfigFolder::operator).collect();
+        let files = ConfigStore::open(folders).await;
+        let configs = ConfigCatalog::open(files, sessions.journal().clone()).await?;
         let state = AppState {
             sessions,
-            configs: ConfigStore::open(folders).await,
+            configs,
             defaults: Arc::new(settings.agent_defaults()),
             readiness: Readiness::default(),
             metrics: settings.metrics_access(),
@@ -264,6 +266,7 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::IF_NONE_MATCH,
             named("last-event-id"),
             named("idempotency-key"),
+            header::IF_MATCH,
         ])
         .expose_headers([
             REQUEST_ID,

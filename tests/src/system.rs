@@ -7,7 +7,7 @@ mod installation;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use agcluster_core::config::ConfigStore;
+use agcluster_core::config::ConfigCatalog;
 use agcluster_core::provider::ProviderFactory;
 use agcluster_core::session::Sessions;
 use agcluster_server::{Server, Settings};
@@ -40,7 +40,7 @@ pub struct System {
     address: SocketAddr,
     model: ModelApi,
     sessions: Sessions,
-    configs: ConfigStore,
+    configs: ConfigCatalog,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<std::io::Result<()>>,
     folder: TempDir,
@@ -173,7 +173,7 @@ impl System {
     }
 
     /// Its agent configurations, from inside.
-    pub fn configs(&self) -> &ConfigStore {
+    pub fn configs(&self) -> &ConfigCatalog {
         &self.configs
     }
 

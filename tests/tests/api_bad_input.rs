@@ -174,7 +174,7 @@ async fn a_chat_without_a_message_is_refused() {
 #[tokio::test]
 async fn a_broken_configuration_file_is_reported_and_keeps_no_other_from_working() {
     let system = System::start(Provider::Memory).await.unwrap();
-    let mut changes = system.configs().changes();
+    let mut changes = system.configs().files().changes();
     std::fs::write(system.agent_configs().join("broken.yaml"), "id: broken\nname: [").unwrap();
     assert!(changes.changed().await);
     let api = system.api("key").described();

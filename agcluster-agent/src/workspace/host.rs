@@ -2,11 +2,14 @@
 
 mod apart;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use agcluster_protocol::Problem;
+use agcluster_protocol::workspace::PREFIX;
+use agcluster_protocol::{Problem, codes};
 use axum::Router;
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::Response;
@@ -15,7 +18,11 @@ use tower::ServiceExt;
 use super::{WorkspaceConfig, make_root, remote, serve};
 use crate::ServerConfig;
 use crate::program::ProcessTree;
+use crate::session::problem;
 use apart::Apart;
+
+/// The longest refusal.
+const REFUSAL: usize = 64 * 1024;
 
 /// Does the work of the workspace.
 pub(crate) enum Host {
@@ -44,6 +51,19 @@ impl Host {
     /// Whether a request is answered before there is a session.
     pub(crate) fn serves_before(request: &Request) -> bool {
         remote::Command::of(request) == Some(remote::Command::Clone)
+    }
+
+    /// Writes files that are not there yet.
+    pub(crate) async fn seed(&self, files: &BTreeMap<String, String>) -> Result<(), Problem> {
+        let broken = || problem(codes::INTERNAL, "the configuration's files cannot be written");
+        let body = serde_json::to_vec(files).map_err(|_| broken())?;
+        let request = axum::http::Request::post(format!("{PREFIX}{}", super::seed::SEED)).body(body.into());
+        let answer = self.pass_on(request.map_err(|_| broken())?).await?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let refusal = to_bytes(answer.into_body(), REFUSAL).await.map_err(|_| broken())?;
+        Err(serde_json::from_slice(&refusal).unwrap_or_else(|_| broken()))
     }
 
     /// Answers a request; both bodies are streamed.

@@ -8,7 +8,7 @@ use super::document::tool_list;
 use super::names;
 use super::read::{Field, Reader};
 
-const MODELS: [(&str, SubAgentModel); 4] = [
+pub(super) const MODELS: [(&str, SubAgentModel); 4] = [
     ("sonnet", SubAgentModel::Sonnet),
     ("opus", SubAgentModel::Opus),
     ("haiku", SubAgentModel::Haiku),

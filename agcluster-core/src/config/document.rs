@@ -8,15 +8,16 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::model::{AgentConfig, ReadConfig, ResourceLimits};
+use super::names::WORKSPACE;
 use super::node::{Kind, Node};
 use super::path::{FieldPath, quoted};
 use super::problem::ConfigError;
 use super::read::{Field, Object, Reader};
-use super::{agents, mcp, names, placeholder, policy, tools};
+use super::{agents, files, mcp, names, placeholder, policy, tools};
 use crate::provider::parse_size;
 
 /// The fields of a configuration.
-const FIELDS: [&str; 21] = [
+pub(super) const FIELDS: [&str; 22] = [
     "id",
     "name",
     "description",
@@ -38,31 +39,30 @@ const FIELDS: [&str; 21] = [
     "driver",
     "session",
     "approvals",
+    "files",
 ];
 
-const PERMISSION_MODES: [(&str, PermissionMode); 4] = [
+pub(super) const PERMISSION_MODES: [(&str, PermissionMode); 4] = [
     ("default", PermissionMode::Ask),
     ("acceptEdits", PermissionMode::AcceptEdits),
     ("plan", PermissionMode::Plan),
     ("bypassPermissions", PermissionMode::BypassPermissions),
 ];
 
-const SETTING_SOURCES: [(&str, SettingSource); 3] =
+pub(super) const SETTING_SOURCES: [(&str, SettingSource); 3] =
     [("user", SettingSource::User), ("project", SettingSource::Project), ("local", SettingSource::Local)];
 
-const DRIVERS: [(&str, DriverKind); 2] = [("claude", DriverKind::Claude), ("scripted", DriverKind::Scripted)];
+pub(super) const DRIVERS: [(&str, DriverKind); 2] =
+    [("claude", DriverKind::Claude), ("scripted", DriverKind::Scripted)];
 
 /// One hundredth of a processor, less than which nothing runs, to a thousand processors.
-const CPU_QUOTA: std::ops::RangeInclusive<i64> = 1_000..=100_000_000;
+pub(super) const CPU_QUOTA: std::ops::RangeInclusive<i64> = 1_000..=100_000_000;
 
 /// One model call to more than anyone pays for.
-const MAX_TURNS: std::ops::RangeInclusive<i64> = 1..=1_000_000;
+pub(super) const MAX_TURNS: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 
 /// The smallest size that is not a forgotten unit.
 const MIN_SIZE: u64 = 16 << 20;
-
-/// The folder the agent works in.
-const WORKSPACE: &str = "/workspace";
 
 /// The longest name of a model or an image.
 const MAX_REFERENCE: usize = 256;
@@ -113,6 +113,7 @@ fn config(reader: &mut Reader, object: &Object<'_>) -> AgentConfig {
         image: object.get("image").and_then(|field| reference(r, &field)),
         driver: object.get("driver").and_then(|field| r.word(&field, &DRIVERS)).unwrap_or(DriverKind::Claude),
         session: object.get("session").map(|field| policy::read(r, &field)).unwrap_or_default(),
+        files: object.get("files").map(|field| files::read(r, &field)).unwrap_or_default(),
         approvals: object.get("approvals").map(|field| policy::approvals(r, &field)).unwrap_or_default(),
     };
     r.unknown(object, &FIELDS);

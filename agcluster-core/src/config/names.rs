@@ -2,12 +2,15 @@
 
 use super::path::quoted;
 
+/// The folder the agent works in.
+pub(super) const WORKSPACE: &str = "/workspace";
+
 /// The longest id, server name and sub-agent name.
 pub(super) const MAX_NAME: usize = 128;
 
 /// Environment variables that belong to the system: a configuration or a caller that could set them would reroute
 /// the model or impersonate a session.
-const RESERVED: [&str; 9] = [
+pub(super) const RESERVED: [&str; 9] = [
     "AGENT_CONFIG_JSON",
     "AGENT_ID",
     "ANTHROPIC_API_KEY",
@@ -20,7 +23,7 @@ const RESERVED: [&str; 9] = [
 ];
 
 /// The prefix of the agent server's own variables.
-const RESERVED_PREFIX: &str = "AGCLUSTER_";
+pub(super) const RESERVED_PREFIX: &str = "AGCLUSTER_";
 
 /// Words in the name of a variable or header that say that its value is a secret.
 const SECRET_WORDS: [&str; 8] =

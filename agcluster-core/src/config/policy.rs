@@ -16,7 +16,7 @@ const STUCK_ACTIONS: [(&str, StuckAction); 3] = [
 ];
 
 /// Never, to a year.
-const SECONDS: std::ops::RangeInclusive<i64> = 0..=31_536_000;
+pub(super) const SECONDS: std::ops::RangeInclusive<i64> = 0..=31_536_000;
 
 /// Reads the `session` part.
 pub(super) fn read(reader: &mut Reader, field: &Field<'_>) -> SessionPolicy {
@@ -40,7 +40,7 @@ pub(super) fn read(reader: &mut Reader, field: &Field<'_>) -> SessionPolicy {
 const ON_TIMEOUT: [(&str, OnTimeout); 2] = [("deny", OnTimeout::Deny), ("interrupt", OnTimeout::Interrupt)];
 
 /// A person needs a moment, and a container does not wait for ever.
-const ANSWER_SECONDS: std::ops::RangeInclusive<i64> = 1..=ApprovalPolicy::LONGEST.cast_signed();
+pub(super) const ANSWER_SECONDS: std::ops::RangeInclusive<i64> = 1..=ApprovalPolicy::LONGEST.cast_signed();
 
 /// Reads the `approvals` part.
 pub(super) fn approvals(reader: &mut Reader, field: &Field<'_>) -> ApprovalPolicy {

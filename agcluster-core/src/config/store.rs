@@ -24,7 +24,9 @@ use super::model::AgentConfig;
 pub enum ConfigSource {
     /// Came with the system.
     Preset,
-    /// Was written for this installation.
+    /// Was written for this installation by whoever runs it.
+    Operator,
+    /// Was made by its owner, who alone sees it.
     User,
 }
 
@@ -45,8 +47,8 @@ impl ConfigFolder {
     }
 
     /// A folder of configurations written for this installation.
-    pub fn user(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), source: ConfigSource::User }
+    pub fn operator(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), source: ConfigSource::Operator }
     }
 }
 
@@ -126,6 +128,14 @@ impl ConfigStore {
     /// [`ConfigLookupError::NotFound`] when no file and no preset has this id, [`ConfigLookupError::Invalid`] when the
     /// file that has it cannot be used.
     pub fn get(&self, id: &str) -> Result<Arc<AgentConfig>, ConfigLookupError> {
+        Ok(Arc::clone(&self.entry(id)?.config))
+    }
+
+    /// The same with where it comes from.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn entry(&self, id: &str) -> Result<Arc<ConfigEntry>, ConfigLookupError> {
         self.shared.snapshot.borrow().get(id)
     }
 

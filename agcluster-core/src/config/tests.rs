@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{AgentConfig, AgentDefaults, ConfigError, McpEnv};
 
-mod bad;
+pub(super) mod bad;
 mod credentials;
 mod expansion;
 
@@ -35,7 +35,7 @@ fn the_smallest_configuration_has_an_id_and_a_name() {
 }
 
 /// As a client of the format saves it, with its nulls.
-fn full() -> Value {
+pub(super) fn full() -> Value {
     json!({
         "id": "full", "name": "Full", "description": "everything", "version": "2.0",
         "allowed_tools": ["Bash", "Task", "mcp__local__look"],
@@ -185,7 +185,7 @@ fn values_are_hidden_when_printed() {
 }
 
 /// Any JSON, with the names of the format more often than chance would have it.
-fn any_json() -> impl Strategy<Value = Value> {
+pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         prop::sample::select(vec![
             "id",

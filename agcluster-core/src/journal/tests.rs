@@ -103,6 +103,7 @@ fn record() -> SessionRecord {
         policy: crate::session::SessionPolicy::default(),
         approvals: crate::session::ApprovalPolicy::default(),
         disposable: false,
+        files: std::collections::BTreeMap::new(),
         model_base_url: None,
         repository: None,
         created_at: now,

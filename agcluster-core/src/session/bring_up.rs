@@ -50,6 +50,8 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
     let healthy_us = elapsed();
     repository::clone(session, &client, health.phase).await?;
     let configured = configured(session, &client, &health, generation).await?;
+    // They are there from now on, whatever becomes of them.
+    session.files.lock().unwrap_or_else(PoisonError::into_inner).clear();
     let timings = LaunchTimings { created_us, healthy_us, ready_us: elapsed() };
 
     warnings.extend(container.warnings.iter().cloned());
@@ -153,6 +155,7 @@ async fn configured(
         options: credentials.options.unwrap_or_else(|| session.agent.options.clone()),
         resume,
         transcript,
+        files: session.files(),
         acknowledges: true,
     };
     Ok(client.configure(&configure).await?)

@@ -56,6 +56,11 @@ pub enum SessionError {
     /// Something that only its owner has is needed to go on.
     #[error("the session needs {0} to start its agent: it is kept nowhere, so send it with a request")]
     CredentialsRequired(String),
+    /// A configuration that was brought again is not the one that the session runs.
+    #[error(
+        "this is not the configuration that the session was launched with: send that one, with the same mcp_env"
+    )]
+    ConfigDiffers,
     /// Nothing waits for this answer.
     #[error("no request {0:?} waits for an answer: it was answered, withdrawn, or never made")]
     UnknownRequest(String),
@@ -132,6 +137,7 @@ impl SessionError {
             Self::NotRunning { .. } => "session_not_running",
             Self::Unreachable(_) => "session_unreachable",
             Self::CredentialsRequired(_) => "credentials_required",
+            Self::ConfigDiffers => "config_differs",
             Self::UnknownRequest(_) => "request_not_found",
             Self::UnknownApproval(_) => "approval_not_found",
             Self::AnswerInvalid(_) => "answer_invalid",

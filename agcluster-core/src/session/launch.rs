@@ -1,5 +1,7 @@
 //! What is asked of a launch.
 
+use std::collections::BTreeMap;
+
 use agcluster_protocol::workspace::git::Credentials;
 use agcluster_protocol::{AgentOptions, DriverKind, ModelAccess};
 use schemars::JsonSchema;
@@ -37,6 +39,8 @@ pub struct Launch {
     /// Whether it is for one answer only: after a start, what an earlier run left of such a session is removed. See
     /// [`Sessions::launch_disposable`](super::Sessions::launch_disposable).
     pub disposable: bool,
+    /// Files that its workspace shall begin with, by path beneath it.
+    pub files: BTreeMap<String, String>,
     /// Makes a repeated request give the first one's session.
     pub idempotency: Option<Idempotency>,
     /// What to tell whoever launched it, besides what the provider has to say.
@@ -64,6 +68,7 @@ impl Launch {
             policy: config.session,
             approvals: config.approvals,
             disposable: false,
+            files: config.files.clone(),
             idempotency: None,
             warnings: launch.warnings.iter().map(ToString::to_string).collect(),
         }

@@ -2,30 +2,36 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a session's configuration says instead of the application's [`IdlePolicy`](super::IdlePolicy) and
 /// [`WatchdogPolicy`](super::WatchdogPolicy).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(description = "What happens to a session that nobody needs, and to a turn that gets nowhere.")]
 pub struct SessionPolicy {
     /// Seconds without a turn or a request that acts, after which `idle_action` is taken; 0 for never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::config::schema::seconds")]
     pub idle_timeout: Option<u64>,
     /// What is done to an idle session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle_action: Option<IdleAction>,
     /// Seconds after which the session is removed, whatever it is doing; 0 for never.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::config::schema::seconds")]
     pub max_lifetime: Option<u64>,
     /// Seconds in which a turn may be silent before it is held to be stuck; 0 for ever.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::config::schema::seconds")]
     pub stuck_after: Option<u64>,
     /// What is done to a stuck turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stuck_action: Option<StuckAction>,
     /// Seconds that a turn may take; 0 for any time.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::config::schema::seconds")]
     pub max_turn: Option<u64>,
 }
 
@@ -37,7 +43,7 @@ impl SessionPolicy {
 }
 
 /// What is done to an idle session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IdleAction {
     /// It is frozen where the platform keeps memory, and stopped elsewhere. The next message thaws it.
@@ -50,7 +56,7 @@ pub enum IdleAction {
 }
 
 /// What is done to a stuck turn. It is always said in the session's events.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StuckAction {
     /// Nothing more.

@@ -1,5 +1,7 @@
 //! What is kept of a session.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +44,9 @@ pub struct SessionRecord {
     pub created_at: Timestamp,
     /// When something last acted in it.
     pub last_active: Timestamp,
+    /// Files that its workspace shall begin with, until they are there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
     /// What changes.
     pub state: State,
     /// What a launch found out.

@@ -278,6 +278,7 @@ impl Sessions {
             candidates: placement.candidates(),
             agent: AgentSpec { options: without_secrets(&launch.agent.options).0, ..launch.agent.clone() },
             policy: launch.policy,
+            files: launch.files.clone(),
             approvals: launch.approvals.or(self.inner.cluster.approvals),
             disposable: launch.disposable,
             model_base_url: launch.model_access.as_ref().map(|access| access.base_url.clone()),

@@ -1,6 +1,6 @@
 //! A session, as its users hold it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::credentials::Credentials;
+use super::credentials::{Credentials, without_secrets};
 use super::placement::Placement;
 use super::repository;
 use super::turn_end::LastWords;
@@ -39,6 +39,8 @@ pub struct Session {
     pub(super) disposable: bool,
     pub(super) model_base_url: Option<String>,
     pub(super) repository: Option<Repository>,
+    /// Files that its workspace shall begin with, until they are there.
+    pub(super) files: Mutex<BTreeMap<String, String>>,
     pub(super) cluster: Arc<Cluster>,
     pub(super) journal: Journal,
     pub(super) placement: Placement,
@@ -155,6 +157,7 @@ impl Session {
             policy: record.policy,
             approvals: record.approvals.or(cluster.approvals),
             disposable: record.disposable,
+            files: Mutex::new(record.files),
             model_base_url: record.model_base_url,
             repository: record.repository,
             cluster,
@@ -349,6 +352,23 @@ impl Session {
         self.credentials.send_modify(|known| known.git = Some(credentials));
     }
 
+    /// The same for options of a configuration that is kept nowhere: they must be those of the launch.
+    ///
+    /// # Errors
+    /// [`SessionError::ConfigDiffers`].
+    pub fn bring_same_options(&self, options: agcluster_protocol::AgentOptions) -> Result<()> {
+        if without_secrets(&options).0 != self.agent.options {
+            return Err(SessionError::ConfigDiffers);
+        }
+        self.bring_options(options);
+        Ok(())
+    }
+
+    /// Files that its workspace lacks yet.
+    pub(super) fn files(&self) -> BTreeMap<String, String> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What is missing to start its agent, in words.
     pub(super) fn missing_credentials(&self) -> Option<String> {
         let credentials = self.credentials.borrow();
@@ -403,6 +423,7 @@ impl Session {
             policy: self.policy,
             approvals: self.approvals,
             disposable: self.disposable,
+            files: self.files(),
             model_base_url: self.model_base_url.clone(),
             repository: self.repository.clone(),
             created_at: self.created_at,

@@ -83,7 +83,7 @@ pub(super) fn launch(
         return Err(Problem::bad_request("agent_unknown", detail));
     }
     let config_id = if agent == CLAUDE_CODE.0 { CLAUDE_CODE.1 } else { agent };
-    let config = state.configs.get(config_id)?;
+    let config = &state.configs.get(Some(&caller.owner), config_id)?.config.clone();
     let mut options = config.to_options(&McpEnv::default(), &state.defaults.agent)?;
     if let Some(cwd) = wanted.cwd.filter(|cwd| !cwd.is_empty()) {
         options.options.cwd = Some(cwd.to_owned());
@@ -92,7 +92,7 @@ pub(super) fn launch(
         // The earlier server's names say the vendor first.
         options.options.model = Some(model.strip_prefix("anthropic/").unwrap_or(model).to_owned());
     }
-    let mut launch = state.defaults.launch(&config, options, caller.key(), None);
+    let mut launch = state.defaults.launch(config, options, caller.key(), None);
     launch.id = Some(id);
     Ok(launch)
 }

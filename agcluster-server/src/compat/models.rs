@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use agcluster_core::config::{AgentConfig, ConfigLookupError};
 use agcluster_core::protocol::DriverKind;
+use agcluster_core::session::Owner;
 use axum::http::StatusCode;
 
 use super::about;
@@ -32,8 +33,8 @@ impl Model {
 }
 
 /// All there are, by name.
-pub(crate) fn list(state: &AppState) -> Vec<Model> {
-    let configs = state.configs.list();
+pub(crate) fn list(state: &AppState, owner: Option<&Owner>) -> Vec<Model> {
+    let configs = state.configs.list(owner);
     let all = configs.iter().flat_map(|entry| {
         let config = &entry.config;
         let models = if calls_model(config) { &state.defaults.models[..] } else { &[] };
@@ -44,19 +45,19 @@ pub(crate) fn list(state: &AppState) -> Vec<Model> {
 }
 
 /// The one of this name.
-pub(crate) fn find(state: &AppState, name: &str) -> Result<Model, Problem> {
+pub(crate) fn find(state: &AppState, owner: Option<&Owner>, name: &str) -> Result<Model, Problem> {
     let (id, chosen) = match name.split_once('/') {
         None => (name, None),
         Some((id, model)) => (id, Some(model)),
     };
-    let config = match state.configs.get(id) {
-        Err(ConfigLookupError::NotFound(_)) => return Err(not_found(state, name)),
-        found => found?,
+    let config = match state.configs.get(owner, id) {
+        Err(ConfigLookupError::NotFound(_)) => return Err(not_found(state, owner, name)),
+        found => Arc::clone(&found?.config),
     };
     if let Some(model) = chosen {
         let is_known = state.defaults.models.iter().any(|known| known == model);
         if !calls_model(&config) || !(is_known || config.model.as_deref() == Some(model)) {
-            return Err(not_found(state, name));
+            return Err(not_found(state, owner, name));
         }
     }
     Ok(Model { config, chosen: chosen.map(str::to_owned) })
@@ -66,8 +67,8 @@ fn calls_model(config: &AgentConfig) -> bool {
     config.driver != DriverKind::Scripted
 }
 
-fn not_found(state: &AppState, name: &str) -> Problem {
-    let known: Vec<String> = state.configs.list().iter().map(|entry| entry.config.id.clone()).collect();
+fn not_found(state: &AppState, owner: Option<&Owner>, name: &str) -> Problem {
+    let known: Vec<String> = state.configs.list(owner).iter().map(|entry| entry.config.id.clone()).collect();
     let shown = known[..known.len().min(LISTED)].join(", ");
     let rest = if known.len() > LISTED { ", …" } else { "" };
     let name: String = name.chars().take(100).collect();

@@ -56,7 +56,7 @@ impl Opened {
                 Ok(Self::found(session))
             }
             Choice::Conversation(name) => {
-                let model = models::find(state, model)?;
+                let model = models::find(state, Some(&caller.owner), model)?;
                 // With another configuration it is another agent.
                 let name = format!("{}:{name}", model.config.id);
                 let launch = launch(state, caller, &model, system)?;
@@ -64,7 +64,8 @@ impl Opened {
                 Ok(Self { session, disposable: None, model: model.chosen, knows_system: true })
             }
             Choice::Own => {
-                let launch = launch(state, caller, &models::find(state, model)?, system)?;
+                let launch =
+                    launch(state, caller, &models::find(state, Some(&caller.owner), model)?, system)?;
                 let disposable = state.sessions.launch_disposable(launch).await?;
                 let session = Arc::clone(disposable.session());
                 Ok(Self { session, disposable: Some(disposable), model: None, knows_system: true })
@@ -79,7 +80,7 @@ impl Opened {
         model: &str,
         system: Option<&str>,
     ) -> Result<Self, Problem> {
-        let launch = launch(state, caller, &models::find(state, model)?, system)?;
+        let launch = launch(state, caller, &models::find(state, Some(&caller.owner), model)?, system)?;
         let session = state.sessions.launch(launch).await?;
         Ok(Self { session, disposable: None, model: None, knows_system: true })
     }

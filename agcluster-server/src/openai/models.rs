@@ -33,9 +33,9 @@ problems!(GetProblems in SHAPE => CALLER, ["invalid_path", "model_not_found", "c
 pub(crate) async fn list(
     State(state): State<AppState>,
     headers: HeaderMap,
-    _caller: anthropic::AnyCaller,
+    anthropic::AnyCaller(caller): anthropic::AnyCaller,
 ) -> Json<Value> {
-    let all = models::list(&state);
+    let all = models::list(&state, Some(&caller.owner));
     if anthropic::is_meant(&headers) {
         return Json(anthropic::models(&all));
     }
@@ -50,10 +50,10 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(render(&models::find(&state, &id)?)))
+    Ok(Json(render(&models::find(&state, Some(&caller.owner), &id)?)))
 }
 
 /// A configuration with another model than its own.
@@ -68,10 +68,10 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn get_with_model(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     Path((config, model)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    Ok(Json(render(&models::find(&state, &format!("{config}/{model}"))?)))
+    Ok(Json(render(&models::find(&state, Some(&caller.owner), &format!("{config}/{model}"))?)))
 }
 
 fn render(model: &Model) -> Value {

@@ -46,6 +46,13 @@ pub(crate) const PROBLEMS: &[Known] = &[
     known("config_missing", 400, "neither config_id nor config was sent"),
     known("config_invalid", 400, "the configuration has mistakes, which `errors` lists"),
     known("config_not_found", 404, "there is no configuration of that id"),
+    known("config_exists", 409, "the caller has a configuration of that id"),
+    known("config_reserved", 409, "the id is a preset's, the operator's, or has another meaning"),
+    known("config_changed", 412, "the configuration has no longer the revision of `If-Match`"),
+    known("config_id_differs", 400, "the document has another id than the route"),
+    known("config_secret", 400, "the configuration has what looks like secrets, which are never kept"),
+    known("config_quota", 429, "there is no room for more configurations"),
+    known("config_differs", 409, "it is not the configuration that the session was launched with"),
     known("provider_unknown", 400, "there is no provider of that name, or it is not configured"),
     // Sessions and jobs.
     known("session_id_missing", 400, "neither the body nor a header names a session"),

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use agcluster_core::config::{AgentConfig, McpEnv};
+use agcluster_core::config::{AgentConfig, ConfigError, McpEnv, ReadConfig};
 use agcluster_core::protocol::Secret;
 use agcluster_core::protocol::workspace::git::Credentials;
-use agcluster_core::session::Repository;
+use agcluster_core::session::{Owner, Repository};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -99,7 +99,8 @@ pub(crate) async fn launch(
             let detail = "api_key is missing: send the key of the model API in the body, or as bearer token";
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "api_key_missing", detail)
         })?;
-    let (config_id, config, mut warnings) = configuration(&state, request.config_id, request.config)?;
+    let (config_id, config, mut warnings) =
+        configuration(&state, Owner::of(&key), request.config_id, request.config)?;
     let base_url = match request.base_url {
         Some(url) => Some(
             model_base_url(&url)
@@ -146,19 +147,18 @@ fn repository(
 /// The one configuration that is meant, its id, and what is wrong with it.
 pub(super) fn configuration(
     state: &AppState,
+    owner: Owner,
     id: Option<String>,
     inline: Option<Value>,
 ) -> Result<(String, Arc<AgentConfig>, Vec<String>), Problem> {
     match (id, inline) {
-        (Some(id), None) => Ok((id.clone(), state.configs.get(&id)?, Vec::new())),
-        (None, Some(mut document)) => {
+        (Some(id), None) => {
+            let entry = state.configs.get(Some(&owner), &id)?;
+            Ok((id, Arc::clone(&entry.config), Vec::new()))
+        }
+        (None, Some(document)) => {
             let id = format!("inline-{}", &Uuid::new_v4().simple().to_string()[..11]);
-            if let Some(fields) = document.as_object_mut() {
-                // A configuration that is used once needs no name.
-                fields.entry("id").or_insert_with(|| id.clone().into());
-                fields.entry("name").or_insert_with(|| "Inline".into());
-            }
-            let read = AgentConfig::from_json(document)?;
+            let read = inline_configuration(&id, document)?;
             let warnings = read.warnings.iter().map(ToString::to_string).collect();
             Ok((id, Arc::new(read.config), warnings))
         }
@@ -169,4 +169,14 @@ pub(super) fn configuration(
             Err(Problem::bad_request("config_missing", "Either config_id or config must be provided"))
         }
     }
+}
+
+/// Reads a configuration that was brought along.
+pub(super) fn inline_configuration(id: &str, mut document: Value) -> Result<ReadConfig, ConfigError> {
+    if let Some(fields) = document.as_object_mut() {
+        // A configuration that is used once needs no name.
+        fields.entry("id").or_insert_with(|| id.into());
+        fields.entry("name").or_insert_with(|| "Inline".into());
+    }
+    AgentConfig::from_json(document)
 }

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::launch::inline_configuration;
 use super::{git, sessions};
 use crate::auth::Caller;
 use crate::extract::{MaybeJson, Path};
@@ -29,7 +30,7 @@ problems!(
     PROVIDER,
     AGENT,
     git::REMOTE,
-    ["config_not_found", "config_invalid"],
+    ["config_not_found", "config_invalid", "config_differs"],
 );
 
 /// The body of `POST /api/agents/sessions/{id}/restart`.
@@ -41,6 +42,8 @@ pub(crate) struct RestartRequest {
     /// What opens the repository of a session that has not cloned it yet: it is kept nowhere either.
     #[schema(value_type = Option<HashMap<String, String>>)]
     git_credentials: Option<Credentials>,
+    /// The configuration of a launch that brought one along, which is kept nowhere either.
+    config: Option<Value>,
 }
 
 /// Gives the session a new container on the same workspace, and answers when its agent takes turns again, with its conversation.
@@ -59,6 +62,13 @@ pub(crate) async fn restart(
     let session = caller.session(&state, &id)?;
     if let Some(credentials) = request.git_credentials {
         session.bring_git_credentials(credentials);
+    }
+    if let Some(document) = request.config {
+        let read = inline_configuration(&session.info().config_id, document)?;
+        let mcp_env = request.mcp_env.unwrap_or_default();
+        session.bring_same_options(read.config.to_options(&mcp_env, &state.defaults.agent)?.options)?;
+        session.restart().await?;
+        return Ok(Json(sessions::render(&session.info())));
     }
     match &request.mcp_env {
         Some(mcp_env) => {
@@ -83,6 +93,6 @@ pub(crate) async fn restart(
 
 /// The session's configuration, which this server must have, with the credentials filled in.
 fn options(state: &AppState, session: &Session, mcp_env: &McpEnv) -> Result<LaunchOptions, Problem> {
-    let config = state.configs.get(&session.info().config_id)?;
-    Ok(config.to_options(mcp_env, &state.defaults.agent)?)
+    let entry = state.configs.get(Some(&session.owner()), &session.info().config_id)?;
+    Ok(entry.config.to_options(mcp_env, &state.defaults.agent)?)
 }

@@ -1,7 +1,5 @@
 //! What nobody answers in time, and what is answered by another run of the server.
 
-use agcluster_tests::system::{Installation, Plan};
-
 use super::*;
 
 const TOUCH: &str = "@@permission Bash {\"command\": \"touch x\"}\n@@say done";

@@ -4,8 +4,9 @@
 
 mod approvals;
 mod approvals_in_time;
+mod configs;
 
-use agcluster_tests::system::{Answer, Api, Chat, Provider, Session, System};
+use agcluster_tests::system::{Answer, Api, Chat, Installation, Plan, Provider, Session, System};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

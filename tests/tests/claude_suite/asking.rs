@@ -73,3 +73,35 @@ pub(crate) async fn a_question_is_asked_and_its_answer_reaches_the_agent(
     ensure!(outputs(&frames).contains("Blue"), "{frames:#?}");
     system.stop().await
 }
+
+/// By the list of all sessions, with another input than the model's; and what nobody answers is not allowed.
+pub(crate) async fn an_approval_is_answered_from_the_list_or_expires(
+    provider: Provider,
+) -> anyhow::Result<()> {
+    let system = System::start(provider).await?;
+    let api = system.api(KEY);
+    let session = api.launch(asking_agent(&["Bash"])).await?;
+    let mut chat = session.chat("@@bash touch theirs.txt\n@@text done").await?;
+    chat.until("permission_requested").await?;
+    let list = api.get("/api/approvals").await?.body;
+    let approval = &list["approvals"][0];
+    ensure!(list["total"] == 1 && approval["input"]["command"] == "touch theirs.txt", "{list:#}");
+    let path = format!("/api/approvals/{}", approval["id"].as_str().context("an approval has an id")?);
+    let allow = json!({ "decision": "allow", "input": { "command": "touch ours.txt && ls" } });
+    let allowed = api.post(&path, allow).await?;
+    ensure!(allowed.body["status"] == "allowed", "{}", allowed.body);
+    let frames = chat.rest().await?;
+    ensure!(outputs(&frames).contains("ours.txt") && !outputs(&frames).contains("theirs.txt"), "{frames:#?}");
+
+    let mut brief = asking_agent(&["Bash"]);
+    brief["approvals"] = json!({ "timeout": 1 });
+    let session = api.launch(brief).await?;
+    let mut chat = session.chat("@@bash touch late.txt\n@@text done").await?;
+    let asked = chat.until("permission_requested").await?.id.context("an event has a number")?;
+    let frames = chat.rest().await?;
+    ensure!(outputs(&frames).contains("Nobody answered within 1 s"), "{frames:#?}");
+    let late =
+        api.post(&format!("/api/approvals/{}.{asked}", session.id), json!({ "decision": "allow" })).await?;
+    ensure!(late.status == 410 && late.code() == "approval_expired", "{}", late.body);
+    system.stop().await
+}

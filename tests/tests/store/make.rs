@@ -42,6 +42,7 @@ pub(crate) fn session(name: &str) -> SessionRecord {
         policy: SessionPolicy::default(),
         approvals: ApprovalPolicy::default(),
         disposable: false,
+        files: std::collections::BTreeMap::new(),
         agent,
         model_base_url: None,
         repository: None,

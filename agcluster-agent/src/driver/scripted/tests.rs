@@ -40,6 +40,7 @@ impl Agent {
             model_access: None,
             resume,
             transcript,
+            files: std::collections::BTreeMap::new(),
             acknowledges: false,
         };
         let config = Arc::new(ServerConfig::new(TokenDigest::of("t")));

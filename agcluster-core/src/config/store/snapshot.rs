@@ -26,7 +26,7 @@ pub struct ConfigEntry {
 impl ConfigEntry {
     /// What a list of configurations shows of this one.
     pub fn summary(&self) -> ConfigSummary {
-        self.config.summary()
+        self.config.summary(self.source)
     }
 }
 
@@ -103,9 +103,9 @@ impl Snapshot {
         self.problems.push(problem);
     }
 
-    pub(super) fn get(&self, id: &str) -> Result<Arc<AgentConfig>, ConfigLookupError> {
+    pub(super) fn get(&self, id: &str) -> Result<Arc<ConfigEntry>, ConfigLookupError> {
         match self.by_id.get(id) {
-            Some(Ok(entry)) => Ok(Arc::clone(&entry.config)),
+            Some(Ok(entry)) => Ok(Arc::clone(entry)),
             Some(Err(error)) => Err(ConfigLookupError::Invalid { id: id.to_owned(), error: error.clone() }),
             None => Err(ConfigLookupError::NotFound(self.not_found(id))),
         }

@@ -28,7 +28,7 @@ fn name_of(store: &ConfigStore, id: &str) -> Option<String> {
 }
 
 fn user_ids(store: &ConfigStore) -> Vec<String> {
-    let entries = store.list().into_iter().filter(|entry| entry.source == ConfigSource::User);
+    let entries = store.list().into_iter().filter(|entry| entry.source == ConfigSource::Operator);
     entries.map(|entry| entry.config.id.clone()).collect()
 }
 
@@ -51,7 +51,7 @@ async fn unwatched(folders: Vec<ConfigFolder>) -> ConfigStore {
 #[tokio::test]
 async fn a_change_is_seen() {
     let folder = TempDir::new().unwrap();
-    let store = ConfigStore::open(vec![ConfigFolder::user(folder.path())]).await;
+    let store = ConfigStore::open(vec![ConfigFolder::operator(folder.path())]).await;
     assert!(store.shared.watched.load(Ordering::Relaxed));
     write(folder.path(), "mine.yaml", &document("mine", "One"));
     until(&store, |store| name_of(store, "mine").as_deref() == Some("One")).await;
@@ -68,7 +68,7 @@ async fn a_change_is_seen() {
 #[tokio::test]
 async fn a_change_is_seen_without_notification() {
     let folder = TempDir::new().unwrap();
-    let store = unwatched(vec![ConfigFolder::user(folder.path())]).await;
+    let store = unwatched(vec![ConfigFolder::operator(folder.path())]).await;
     assert!(!store.shared.watched.load(Ordering::Relaxed));
     write(folder.path(), "mine.yaml", &document("mine", "One"));
     until(&store, |store| name_of(store, "mine").as_deref() == Some("One")).await;
@@ -80,7 +80,7 @@ async fn a_change_is_seen_without_notification() {
 async fn a_folder_may_come_later_and_be_replaced() {
     let parent = TempDir::new().unwrap();
     let folder = parent.path().join("configs");
-    let store = ConfigStore::open(vec![ConfigFolder::user(&folder)]).await;
+    let store = ConfigStore::open(vec![ConfigFolder::operator(&folder)]).await;
     assert_eq!(store.problems(), []);
     fs::create_dir(&folder).unwrap();
     write(&folder, "mine.yaml", &document("mine", "One"));
@@ -94,7 +94,7 @@ async fn a_folder_may_come_later_and_be_replaced() {
 #[tokio::test]
 async fn a_reload_shows_what_was_just_written() {
     let folder = TempDir::new().unwrap();
-    let store = unwatched(vec![ConfigFolder::user(folder.path())]).await;
+    let store = unwatched(vec![ConfigFolder::operator(folder.path())]).await;
     write(folder.path(), "mine.yaml", &document("mine", "One"));
     store.reload().await;
     assert_eq!(name_of(&store, "mine").as_deref(), Some("One"));
@@ -104,7 +104,7 @@ async fn a_reload_shows_what_was_just_written() {
 async fn what_did_not_change_is_not_read_anew_and_not_announced() {
     let folder = TempDir::new().unwrap();
     write(folder.path(), "mine.yaml", &document("mine", "One"));
-    let store = unwatched(vec![ConfigFolder::user(folder.path())]).await;
+    let store = unwatched(vec![ConfigFolder::operator(folder.path())]).await;
     let before = store.get("mine").unwrap();
     let changes = store.changes();
     write(folder.path(), "mine.yaml", &document("mine", "One"));
@@ -132,7 +132,7 @@ async fn the_first_folder_wins_and_an_id_is_listed_once() {
     write(user.path(), "both.yaml", &document("both", "User"));
     write(user.path(), "code-assistant.yaml", &document("code-assistant", "Mine"));
     write(user.path(), "a.yml", &document("a", "A"));
-    let folders = vec![ConfigFolder::user(custom.path()), ConfigFolder::user(user.path())];
+    let folders = vec![ConfigFolder::operator(custom.path()), ConfigFolder::operator(user.path())];
     let store = unwatched(folders).await;
     let ids: Vec<String> = store.list().iter().map(|entry| entry.config.id.clone()).collect();
     let expected = [
@@ -168,7 +168,7 @@ async fn bad_files_are_reported_by_name_and_the_others_load() {
     fs::write(folder.path().join("latin.yaml"), b"id: latin\nname: caf\xe9").unwrap();
     fs::write(folder.path().join("large.yaml"), "#".repeat(300 * 1024)).unwrap();
     fs::create_dir(folder.path().join("folder.yaml")).unwrap();
-    let store = unwatched(vec![ConfigFolder::user(folder.path())]).await;
+    let store = unwatched(vec![ConfigFolder::operator(folder.path())]).await;
     assert_eq!(user_ids(&store), ["good", "twice"]);
     assert_eq!(name_of(&store, "twice").as_deref(), Some("First"));
     let problems: Vec<String> = store.problems().iter().map(ToString::to_string).collect();
@@ -214,7 +214,7 @@ async fn a_link_must_stay_in_its_folder() {
     symlink("nowhere", folder.join("nowhere.yaml")).unwrap();
     symlink("/dev/zero", folder.join("zero.yaml")).unwrap();
     symlink("loop.yaml", folder.join("loop.yaml")).unwrap();
-    let store = unwatched(vec![ConfigFolder::user(&folder)]).await;
+    let store = unwatched(vec![ConfigFolder::operator(&folder)]).await;
     assert_eq!(user_ids(&store), ["inside"]);
     let problems: Vec<String> = store.problems().iter().map(ToString::to_string).collect();
     let out = "the file is a link that leads out of its folder; put the file itself there";
@@ -225,7 +225,7 @@ async fn a_link_must_stay_in_its_folder() {
     // The folder itself may be a link.
     let link = parent.path().join("link");
     symlink(&folder, &link).unwrap();
-    assert_eq!(user_ids(&unwatched(vec![ConfigFolder::user(&link)]).await), ["inside"]);
+    assert_eq!(user_ids(&unwatched(vec![ConfigFolder::operator(&link)]).await), ["inside"]);
 }
 
 #[tokio::test]
@@ -233,7 +233,7 @@ async fn a_folder_that_cannot_be_read_is_reported() {
     let parent = TempDir::new().unwrap();
     let file = parent.path().join("configs");
     fs::write(&file, "not a folder").unwrap();
-    let store = unwatched(vec![ConfigFolder::user(&file)]).await;
+    let store = unwatched(vec![ConfigFolder::operator(&file)]).await;
     let problems: Vec<String> = store.problems().iter().map(ToString::to_string).collect();
     assert_eq!(problems, ["configs: the folder cannot be read: not a directory"]);
     assert_eq!(store.list().len(), 5, "the presets are there all the same");
@@ -246,7 +246,7 @@ async fn a_folder_of_very_many_files_is_cut() {
         let id = format!("c{number}");
         fs::write(folder.path().join(format!("{id}.yaml")), document(&id, "N")).unwrap();
     }
-    let store = unwatched(vec![ConfigFolder::user(folder.path())]).await;
+    let store = unwatched(vec![ConfigFolder::operator(folder.path())]).await;
     assert_eq!(user_ids(&store).len(), files::MAX_FILES);
     assert_eq!(store.problems().len(), 1);
 }
@@ -259,7 +259,7 @@ async fn an_id_cannot_leave_its_folder() {
     write(parent.path(), "outside.yaml", &document("outside", "Outside"));
     write(&folder.join("sub"), "below.yaml", &document("below", "Below"));
     write(&folder, "mine.yaml", &document("mine", "Mine"));
-    let store = unwatched(vec![ConfigFolder::user(&folder)]).await;
+    let store = unwatched(vec![ConfigFolder::operator(&folder)]).await;
     let absolute = parent.path().join("outside");
     for id in [
         "../outside",

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::super::AgentConfig;
 
-const HEAD: &str = "id: x\nname: X\n";
+pub(in crate::config) const HEAD: &str = "id: x\nname: X\n";
 
 /// What is appended to a good document, and the fields that are named.
-const FIELDS: &[(&str, &[&str])] = &[
+pub(in crate::config) const FIELDS: &[(&str, &[&str])] = &[
     ("description: 5", &["description"]),
     ("version: 1.0", &["version"]),
     ("version: true", &["version"]),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An hour: a turn that waits for a person keeps its container.
@@ -10,11 +11,12 @@ const TIMEOUT: u64 = 3600;
 
 /// How long people may take to answer what an agent asks, and what follows when nobody does. What a configuration leaves open
 /// is the application's to say, and then the default.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ApprovalPolicy {
-    /// Seconds in which a request can be answered, from 1 to [`ApprovalPolicy::LONGEST`]; an hour when nobody says.
+    /// Seconds in which a request can be answered, at most a week; an hour when nobody says.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::config::schema::answer_seconds")]
     pub timeout: Option<u64>,
     /// What follows when nobody answers in that time. Nothing is ever allowed by it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -22,7 +24,7 @@ pub struct ApprovalPolicy {
 }
 
 /// What follows when nobody answers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnTimeout {
     /// The request is denied; the model is told why and goes on.

@@ -35,6 +35,7 @@ fn configure(driver: DriverKind) -> Configure {
         model_access: None,
         resume: None,
         transcript: Vec::new(),
+        files: std::collections::BTreeMap::new(),
         acknowledges: false,
     }
 }

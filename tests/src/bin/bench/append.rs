@@ -165,6 +165,7 @@ fn session(id: &SessionId) -> SessionRecord {
         policy: SessionPolicy::default(),
         approvals: ApprovalPolicy::default(),
         disposable: false,
+        files: std::collections::BTreeMap::new(),
         model_base_url: None,
         repository: None,
         created_at: Timestamp::now(),

@@ -55,6 +55,7 @@ async fn one(provider: &MemoryProvider, session: String) -> Result<BareAgent> {
         model_access: None,
         resume: None,
         transcript: Vec::new(),
+        files: std::collections::BTreeMap::new(),
         acknowledges: false,
     };
     let last_seq = client.configure(&configure).await?.last_seq;

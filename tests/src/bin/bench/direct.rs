@@ -53,6 +53,7 @@ impl Direct {
                 model_access: None,
                 resume: None,
                 transcript: Vec::new(),
+                files: std::collections::BTreeMap::new(),
                 acknowledges: false,
             };
             let last_seq = client.configure(&configure).await?.last_seq;

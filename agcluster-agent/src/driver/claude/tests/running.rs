@@ -69,6 +69,7 @@ impl Running {
             }),
             resume: None,
             transcript: Vec::new(),
+            files: std::collections::BTreeMap::new(),
             acknowledges: false,
         };
         let script = format!("{PRELUDE}\n{script}");

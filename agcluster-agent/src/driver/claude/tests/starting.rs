@@ -31,6 +31,7 @@ async fn start_script(folder: &Path, script: &str, limit: Duration) -> Result<Re
         }),
         resume: None,
         transcript: Vec::new(),
+        files: std::collections::BTreeMap::new(),
         acknowledges: false,
     };
     for (name, value) in [("TOKEN", "a-secret-token"), ("SCRIPT", script)] {
