@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use agcluster_core::config::ConfigStore;
+use agcluster_core::config::{ConfigCatalog, ConfigStore};
 use agcluster_core::journal::Record;
 use agcluster_core::protocol::TurnId;
 use agcluster_core::provider::ProviderSet;
@@ -108,9 +108,11 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
     let providers = ProviderSet::of(Arc::new(MemoryProvider::default()));
     let sessions = Sessions::builder(providers).store(Arc::new(store.clone())).build().unwrap();
     let settings = Settings::try_parse_from(["agcluster-server"]).unwrap();
+    let files = ConfigStore::open(Vec::new()).await;
+    let configs = ConfigCatalog::open(files, sessions.journal().clone()).await.unwrap();
     let app = router(AppState {
         sessions: sessions.clone(),
-        configs: ConfigStore::open(Vec::new()).await,
+        configs,
         defaults: Arc::new(settings.agent_defaults()),
         metrics: MetricsAccess::Off,
         file_limits: settings.file_limits(),

@@ -25,7 +25,7 @@ async fn system() -> System {
     let folder = system.agent_configs();
     std::fs::write(folder.join("scripted.yaml"), SCRIPTED).unwrap();
     std::fs::write(folder.join("second.yaml"), SCRIPTED.replace("scripted, name", "second, name")).unwrap();
-    system.configs().reload().await;
+    system.configs().files().reload().await;
     system
 }
 

@@ -38,7 +38,7 @@ fn node(script: &str) -> Command {
 async fn saw(mut client: Command) -> Value {
     let system = System::start(Provider::Docker).await.unwrap();
     std::fs::write(system.agent_configs().join("coder.yaml"), CODER).unwrap();
-    system.configs().reload().await;
+    system.configs().files().reload().await;
     let running = client.args([system.api(KEY).url(""), KEY.to_owned()]).kill_on_drop(true).output();
     let done = tokio::time::timeout(LIMIT, running).await.expect("the client hangs").unwrap();
     let (said, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
