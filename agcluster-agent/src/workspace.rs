@@ -2,7 +2,7 @@
 //!
 //! Where the agent has a user of its own, all this runs in a second process of this program that is that user's and
 //! holds no secret: what the kernel refuses the agent it refuses whoever asks for the agent's files, whatever links lie
-//! in the way. The agent server only checks the token and passes requests on ([`Host`]).
+//! in the way. The agent server only checks the token and passes requests on (`host.rs`).
 
 mod exec;
 mod files;

@@ -8,6 +8,7 @@ pub mod files;
 mod frames;
 pub mod git;
 mod patient;
+mod query;
 mod terminals;
 mod text;
 mod tickets;

@@ -36,6 +36,13 @@ impl World {
         sessions
     }
 
+    /// How many sessions were told to go.
+    async fn removals(&self) -> usize {
+        let owner = Owner::of(&Secret::new("key"));
+        let rows = self.store.audit(&owner, None, 100).await.unwrap();
+        rows.iter().filter(|(_, row)| row.action == "session.removed").count()
+    }
+
     async fn containers(&self) -> usize {
         self.provider.list(ListFilter::default()).await.unwrap().len()
     }
@@ -149,7 +156,8 @@ async fn a_session_for_one_answer_goes_with_whoever_holds_it() {
     // One who leaves while it is launched.
     let launching = sessions.launch_disposable(launch());
     assert!(launching.now_or_never().is_none());
-    while world.containers().await == 0 && sessions.list().is_empty() {
+    // Both are told to go, and then are gone.
+    while world.removals().await < 2 {
         tokio::task::yield_now().await;
     }
     while world.containers().await > 0 || !sessions.list().is_empty() {

@@ -18,12 +18,29 @@ pub(super) fn document() -> Value {
     schema["description"] = "What an agent is, what it may do and how much it may use.".into();
     schema["required"] = json!(["id", "name"]);
     for definition in schema["$defs"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+        let Some(definition) = definition.as_object_mut() else { continue };
         // The parser warns of a field that nobody knows, and goes on.
-        if let Some(definition) = definition.as_object_mut() {
-            definition.remove("additionalProperties");
+        definition.remove("additionalProperties");
+        // What may be `null` may be absent. The model writes it all the same, so that it counts as required.
+        let properties = definition.get("properties").cloned().unwrap_or_default();
+        if let Some(required) = definition.get_mut("required").and_then(Value::as_array_mut) {
+            required.retain(|name| name.as_str().is_some_and(|name| !may_be_null(&properties[name])));
+            if required.is_empty() {
+                definition.remove("required");
+            }
         }
     }
     schema
+}
+
+/// Whether a schema of the model's takes `null`.
+fn may_be_null(schema: &Value) -> bool {
+    let null = json!("null");
+    let kind = &schema["type"];
+    let one_of = schema["anyOf"].as_array().into_iter().chain(schema["oneOf"].as_array()).flatten();
+    *kind == null
+        || kind.as_array().is_some_and(|kinds| kinds.contains(&null))
+        || one_of.into_iter().any(may_be_null)
 }
 
 fn words<T>(table: &[(&str, T)]) -> Value {
@@ -184,7 +201,7 @@ pub(super) fn cwd(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": ["string", "null"],
         "pattern": format!("^{}(/|$)", names::WORKSPACE),
-        "not": { "pattern": "(^|/)\\.\\.?(/|$)" },
+        "not": { "type": "string", "pattern": "(^|/)\\.\\.?(/|$)" },
     })
 }
 

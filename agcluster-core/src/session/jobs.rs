@@ -36,7 +36,7 @@ impl Session {
             return Ok(self.follow(turn.id, after).await?.boxed());
         }
         // Its end was written down together with its terminal event, so that is not behind the head.
-        let head = self.head().await?;
+        let head = self.kept_head().await?;
         let page = self.read(after, PAGE).await?.into();
         let (journal, session) = (self.journal.clone(), self.id.clone());
         let past = Past { journal, session, turn: turn.id, after, head, page, over: false };
@@ -56,6 +56,15 @@ impl Session {
             Some(end) => TurnRecord { end: Some(Box::new(end)), whole: true, ..turn },
             None => turn,
         })
+    }
+
+    /// The number of the newest event that is kept, once it is shown: what is kept is shown a moment later.
+    async fn kept_head(&self) -> Result<u64> {
+        let kept = self.journal.store().extent(&self.id).await?.head;
+        let mut head = self.journal.head(&self.id).await?;
+        // Of a session that is removed meanwhile, nothing more is shown.
+        let _ = head.wait_for(|head| head.seq >= kept).await;
+        Ok(kept)
     }
 
     /// The terminal event of a turn that has ended, while it is kept. Where it has no result, that is the last text that the

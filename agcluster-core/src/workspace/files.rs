@@ -8,9 +8,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::Notify;
-use url::form_urlencoded;
 
 use agcluster_protocol::workspace::PREFIX;
 use agcluster_protocol::workspace::files::{
@@ -24,6 +22,7 @@ pub use agcluster_protocol::workspace::files::{
 use super::Workspace;
 use super::frames::Frames;
 use super::patient::{SILENCE, patient};
+use super::query::query_string;
 use crate::agent::{self, AgentError, Exchange};
 use crate::session::Result;
 
@@ -183,16 +182,7 @@ impl Workspace {
 
 /// A route of the workspace with its parameters.
 fn address(route: &str, query: &impl Serialize) -> agent::Result<String> {
-    let query = serde_json::to_value(query).map_err(|error| AgentError::Protocol(error.to_string()))?;
-    let mut parameters = form_urlencoded::Serializer::new(format!("{PREFIX}{route}?"));
-    for (name, value) in query.as_object().into_iter().flatten() {
-        match value {
-            Value::Null => {}
-            Value::String(text) => drop(parameters.append_pair(name, text)),
-            other => drop(parameters.append_pair(name, &other.to_string())),
-        }
-    }
-    Ok(parameters.finish())
+    Ok(format!("{PREFIX}{route}{}", query_string(query)?))
 }
 
 /// The first and the last byte of `bytes 2-4/10`, if they are in a file of this size.

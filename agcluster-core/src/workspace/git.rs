@@ -11,12 +11,12 @@ use http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use url::form_urlencoded;
 
 pub(crate) use remote::clone;
 
 use super::Workspace;
-use crate::agent::{AgentError, Exchange};
+use super::query::query_string;
+use crate::agent::Exchange;
 use crate::session::Result;
 
 /// The longest a command may take that touches the container's disk alone.
@@ -138,7 +138,7 @@ impl<'a> Git<'a> {
         route: &str,
         query: &impl Serialize,
     ) -> Result<T> {
-        let path = format!("{PREFIX}{route}{}", parameters(query)?);
+        let path = format!("{PREFIX}{route}{}", query_string(query)?);
         self.workspace.call(Exchange::new(operation, Method::GET, path).limit(LOCAL)).await
     }
 
@@ -150,32 +150,5 @@ impl<'a> Git<'a> {
     ) -> Result<T> {
         let exchange = Exchange::new(operation, Method::POST, format!("{PREFIX}{route}")).json(request)?;
         self.workspace.call(exchange.limit(LOCAL)).await
-    }
-}
-
-/// A flat structure as the part of a URL behind the path.
-fn parameters(query: &impl Serialize) -> std::result::Result<String, AgentError> {
-    let query = serde_json::to_value(query).map_err(|error| AgentError::Protocol(error.to_string()))?;
-    let Value::Object(fields) = query else { return Ok(String::new()) };
-    let mut written = form_urlencoded::Serializer::new("?".to_owned());
-    for (name, value) in fields {
-        match value {
-            Value::Null => {}
-            Value::String(text) => drop(written.append_pair(&name, &text)),
-            other => drop(written.append_pair(&name, &other.to_string())),
-        }
-    }
-    Ok(written.finish())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_asked_for_stands_in_the_url_whatever_it_is() {
-        let query = DiffQuery { path: "a b&c=ü".into(), base: Some("x\n".into()), ..DiffQuery::default() };
-        assert_eq!(parameters(&query).unwrap(), "?path=a+b%26c%3D%C3%BC&base=x%0A&staged=false");
-        assert_eq!(parameters(&Value::Null).unwrap(), "");
     }
 }

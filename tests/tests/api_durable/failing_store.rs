@@ -135,7 +135,8 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
     assert!(ready.body["detail"].as_str().unwrap().contains("the disk is full"), "{}", ready.body);
     assert!(ready.headers.contains_key("retry-after"));
     let answer = json!({ "request_id": "go", "decision": "answers", "answers": {} });
-    assert_eq!(session.post("answer", answer).await.unwrap().status, StatusCode::OK);
+    // What is decided is written down before the agent hears of it.
+    assert_eq!(refusal(&session.post("answer", answer.clone()).await.unwrap()), (503, "store_unavailable"));
     sessions.journal().trouble().wait_for(Option::is_some).await.unwrap();
     let body = json!({ "api_key": "key", "config": { "driver": "scripted" } });
     let launch = api.post("/api/agents/launch", body).await.unwrap();
@@ -149,6 +150,7 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
     assert_eq!(health.status, StatusCode::OK, "the process lives");
 
     store.set(false);
+    assert_eq!(session.post("answer", answer).await.unwrap().status, StatusCode::OK);
     let frames = chat.rest().await.unwrap();
     assert!(frames.iter().any(|frame| frame.data["data"]["content"] == "two"), "{frames:#?}");
     assert_eq!(api.get("/ready").await.unwrap().status, StatusCode::OK, "it works again by itself");

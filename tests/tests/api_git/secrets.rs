@@ -4,7 +4,7 @@ use super::*;
 
 /// Looks at everything that is there to be looked at, as the agent; gives where it found the text.
 const SEARCH: &str = "for p in /proc/[0-9]*; do for f in environ cmdline; do \
-    tr '\\0' '\\n' < $p/$f 2>/dev/null | grep -qF -e \"$(cat /tmp/needle)\" && echo $p/$f; done; done; \
+    tr '\\0' '\\n' 2>/dev/null < $p/$f | grep -qF -e \"$(cat /tmp/needle)\" && echo $p/$f; done; done; \
     grep -rlF -e \"$(cat /tmp/needle)\" /workspace /home /tmp /var /etc /run 2>/dev/null | grep -v needle; echo searched";
 
 #[tokio::test]

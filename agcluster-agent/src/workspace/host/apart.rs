@@ -1,6 +1,6 @@
 //! A process of the agent's user, which serves the workspace on a socket that it was given.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ struct Running {
     client: Client,
     child: Child,
     pid: Pid,
+    /// The same folder, through which the socket is reached.
+    _opened: OwnedFd,
     /// The socket's folder, which only this process may enter.
     _folder: TempDir,
 }
@@ -100,7 +102,9 @@ impl Apart {
 
     fn start(&self) -> std::io::Result<Running> {
         let folder = tempfile::Builder::new().prefix("workspace-").tempdir()?;
-        let socket = folder.path().join("socket");
+        // A socket's whole path is short, whatever the folder's is: by its descriptor.
+        let opened = OwnedFd::from(std::fs::File::open(folder.path())?);
+        let socket = format!("/proc/self/fd/{}/socket", opened.as_raw_fd());
         let listener = OwnedFd::from(UnixListener::bind(&socket)?);
         let mut command = Command::new(OWN_PROGRAM);
         command.arg("workspace").arg("--root").arg(&self.config.root);
@@ -121,6 +125,6 @@ impl Apart {
             .build()
             .map_err(std::io::Error::other)?;
         let (child, pid) = self.tree.spawn_apart(|| command.spawn())?;
-        Ok(Running { client, child, pid, _folder: folder })
+        Ok(Running { client, child, pid, _opened: opened, _folder: folder })
     }
 }
