@@ -68,7 +68,9 @@ pub(crate) enum Preview {
     get, path = "/api/files/{id}/{*path}", operation_id = "get_file", tag = "Files",
     security(("key" = [])), params(("id" = String, Path, description = "The session"), ("path" = String, Path, description = "The file, from the workspace's root; slashes stand as they are"), Raw),
     responses(
-        (status = 200, description = "The preview", body = Preview),
+        (status = 200, description = "The preview; the bytes of a picture, and with `raw` of any file", content(
+            (Preview = "application/json"), (Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/*"),
+        )),
         (status = 206, description = "The range", body = [u8], content_type = "application/octet-stream"),
         (status = 304, description = "The file is the one that the caller has"),
         GetProblems,
