@@ -150,6 +150,7 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
     assert_eq!(health.status, StatusCode::OK, "the process lives");
 
     store.set(false);
+    sessions.journal().trouble().wait_for(Option::is_none).await.unwrap();
     assert_eq!(session.post("answer", answer).await.unwrap().status, StatusCode::OK);
     let frames = chat.rest().await.unwrap();
     assert!(frames.iter().any(|frame| frame.data["data"]["content"] == "two"), "{frames:#?}");

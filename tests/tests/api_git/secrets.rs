@@ -29,7 +29,7 @@ async fn the_token_of_a_private_repository_is_nowhere_in_the_container() {
     bash(&format!("printf %s%s '{half}' '{rest}' > /tmp/needle")).await;
     let found = bash(SEARCH).await;
     assert_eq!(found.trim(), "searched", "{found}");
-    bash("cd private && git config user.email a@b && echo more >> README.md").await;
+    bash("cd private && git config user.email a@b && git config user.name A && echo more >> README.md").await;
     let commit = json!({ "path": "private", "message": "more", "all": true });
     fine(tell(&api, &session, "commit", commit).await);
     let push = json!({ "path": "private", "url": url, "credentials": credentials() });
