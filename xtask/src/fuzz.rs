@@ -16,20 +16,11 @@ const INSTRUMENTATION: &str = "--cfg fuzzing -C passes=sancov-module -C llvm-arg
 /// The longest input, in bytes.
 const LONGEST: usize = 16 << 10;
 
-/// What becomes of inputs that go where none went before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// They are added to the corpus.
-    Kept,
-    /// They are left in the folder of what is built.
-    Left,
-}
-
-/// Runs targets, all of them when none is named, for so many seconds each.
+/// Runs targets, all of them when none is named, for so many seconds each. What is found is added to the corpus.
 ///
 /// # Errors
 /// When one does not build, or finds something: then it says which input to try again.
-pub(crate) fn run(targets: &[String], seconds: u32, found: Found) -> Result<()> {
+pub(crate) fn run(targets: &[String], seconds: u32) -> Result<()> {
     let all = targets_there()?;
     if let Some(unknown) = targets.iter().find(|target| !all.contains(target)) {
         bail!("there is no target {unknown}: there are {}", all.join(", "));
@@ -41,11 +32,7 @@ pub(crate) fn run(targets: &[String], seconds: u32, found: Found) -> Result<()> 
         announce(&format!("Fuzzing {target} for {seconds} s"));
         let corpus = folder().join("corpus").join(target);
         let artifacts = folder().join("artifacts").join(target);
-        let new = match found {
-            Found::Kept => corpus.clone(),
-            Found::Left => built.join("found").join(target),
-        };
-        for made in [&corpus, &new, &artifacts] {
+        for made in [&corpus, &artifacts] {
             fs::create_dir_all(made).with_context(|| format!("cannot make {}", made.display()))?;
         }
         let mut fuzzer = Command::new(built.join(target));
@@ -54,10 +41,7 @@ pub(crate) fn run(targets: &[String], seconds: u32, found: Found) -> Result<()> 
             .arg(format!("-max_len={LONGEST}"))
             .arg(format!("-artifact_prefix={}/", artifacts.display()))
             .args(["-timeout=10", "-rss_limit_mb=1024", "-print_final_stats=1", "-verbosity=0"])
-            .arg(&new);
-        if found == Found::Left {
-            fuzzer.arg(&corpus);
-        }
+            .arg(&corpus);
         command::run(&mut fuzzer).with_context(|| format!("{target} found something"))?;
     }
     Ok(())

@@ -102,7 +102,7 @@ fn main() -> ExitCode {
         Command::Agent => agent::build().map(|path| println!("{}", path.display())),
         Command::Conformance { platforms } => conformance::run(&platforms),
         Command::Crash { arguments } => crash::run(&arguments),
-        Command::Fuzz { targets, seconds } => fuzz::run(&targets, seconds, fuzz::Found::Kept),
+        Command::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
         Command::Bench { arguments } => bench::run(&arguments),
     };
     match done {

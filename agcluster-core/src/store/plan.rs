@@ -45,6 +45,7 @@ struct Met<'a> {
 
 impl<'a> Plan<'a> {
     /// Whether it is of events alone, as most are.
+    #[cfg(any(feature = "sqlite", feature = "postgres"))]
     pub(super) fn is_of_events(&self) -> bool {
         let Self {
             removed,
