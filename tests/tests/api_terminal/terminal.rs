@@ -91,7 +91,7 @@ async fn a_terminal_is_ended_by_order_with_what_runs_in_it() {
     let api = system.api("key");
     let session = scripted(&api).await;
     let mut screen = Screen::open(&api, &session, "main").await;
-    screen.write("echo $((40+2))-ready; sleep 1000\r").await;
+    screen.write("sh -c 'echo $((40+2))-ready; exec sleep 1000'\r").await;
     screen.until("42-ready").await;
     let path = format!("/api/agents/{}/terminals/main", session.id);
     let ended = api.request(reqwest::Method::DELETE, &path).send().await.unwrap();
