@@ -38,5 +38,5 @@ pub mod workspace;
 pub use case::{Failed, Outcome, Verdict};
 pub use context::Context;
 pub use report::{Report, Row};
-pub use run::{case_names, run_all, run_cases};
+pub use run::{case_names, run_all};
 pub use table::Table;

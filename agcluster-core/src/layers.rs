@@ -1,7 +1,7 @@
 //! Layers: providers around providers.
 //!
 //! A platform's folder knows its platform; what is the same for all of them is a layer. Each changes how calls are made and none
-//! what they mean: capabilities stay as they are. A stack reads from the platform outwards:
+//! what they mean: capabilities stay as they are, but for those that a layer is there to take away. A stack reads from the platform outwards:
 //!
 //! ```
 //! # use std::{sync::Arc, time::Duration};

@@ -84,13 +84,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// Dropping the future ends the cases that run and leaves their containers behind, labelled with clusters that begin
 /// with the run's name.
 pub async fn run_all(context: &Context) -> Report {
-    run_cases(context, |_| true).await
-}
-
-/// The same for the cases of the wanted names only, where the others cannot be played. Those are not in the report.
-pub async fn run_cases(context: &Context, wanted: impl Fn(&str) -> bool) -> Report {
-    let cases = CASES.iter().enumerate().filter(|(_, case)| wanted(case.name));
-    let mut rows: Vec<(usize, Row)> = stream::iter(cases)
+    let mut rows: Vec<(usize, Row)> = stream::iter(CASES.iter().enumerate())
         .map(|(number, case)| async move { (number, run_one(case, context.for_case(number)).await) })
         .buffer_unordered(context.concurrency())
         .collect()

@@ -8,9 +8,9 @@ use futures::future::BoxFuture;
 
 use super::Operation;
 use super::layered::Layered;
-use crate::provider::{ContainerId, ContainerProvider, Endpoint, Error, ErrorKind, Result};
+use crate::provider::{Capabilities, ContainerId, ContainerProvider, Endpoint, Error, ErrorKind, Result};
 
-/// Something done around every call of a provider. What it can do is unchanged by it.
+/// Something done around every call of a provider.
 ///
 /// One method sees all operations, so that a layer is written once and not nineteen times.
 pub trait Layer: Send + Sync + fmt::Debug + Sized + 'static {
@@ -27,6 +27,12 @@ pub trait Layer: Send + Sync + fmt::Debug + Sized + 'static {
     /// The way to an agent server as callers shall have it; as the provider said, unless a layer is about that.
     fn endpoint(&self, endpoint: Endpoint) -> Endpoint {
         endpoint
+    }
+
+    /// What the provider can do, as callers shall see it: as it says itself, unless a layer takes something away. Then the calls that it took away
+    /// are answered as [`ErrorKind::Unsupported`] by [`around`](Self::around).
+    fn capabilities(&self, capabilities: Capabilities) -> Capabilities {
+        capabilities
     }
 
     /// The provider with this layer around it.

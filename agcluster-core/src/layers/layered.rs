@@ -49,7 +49,8 @@ macro_rules! forward {
 #[async_trait]
 impl<L: Layer> ContainerProvider for Layered<L> {
     fn info(&self) -> ProviderInfo {
-        self.inner.info()
+        let info = self.inner.info();
+        ProviderInfo { capabilities: self.layer.capabilities(info.capabilities), ..info }
     }
 
     fn platforms(&self) -> Vec<&'static str> {
