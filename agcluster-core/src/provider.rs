@@ -22,7 +22,7 @@ pub use capabilities::{
 pub use config::{invalid_field, read_config};
 pub use container::{Container, ContainerId, ContainerState, LogLine, LogSource, Stats};
 pub use endpoint::{Address, Dial, Endpoint, Io};
-pub use error::{CapacityScope, Error, ErrorKind, Result};
+pub use error::{CapacityScope, Error, ErrorKind, Result, found};
 pub use factory::{Builder, ProviderFactory};
 pub use labels::{LABEL_AGENT, LABEL_CLUSTER, LABEL_EXPIRES_AT, LABEL_GENERATION, LABEL_SESSION, Labels};
 pub use resources::{ParseSizeError, Resources, parse_size};

@@ -7,7 +7,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::case::check;
 use super::{Context, Failed, tar};
-use crate::provider::{ContainerId, ErrorKind, ExecOptions, PathInContainer};
+use crate::provider::{ContainerId, ExecOptions, PathInContainer, found};
 
 /// The workspace, the same in all images.
 pub(super) const WORKSPACE: &str = "/workspace";
@@ -99,9 +99,5 @@ pub(super) async fn read_archive(
 
 /// Whether a folder is not there.
 pub(super) async fn is_absent(context: &Context, id: &ContainerId, folder: &str) -> Result<bool, Failed> {
-    match context.provider().read_archive(id, path(folder)?).await {
-        Ok(_) => Ok(false),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(error.into()),
-    }
+    Ok(found(context.provider().read_archive(id, path(folder)?).await)?.is_none())
 }

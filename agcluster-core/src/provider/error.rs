@@ -202,6 +202,18 @@ impl Error {
     }
 }
 
+/// What there is, of a call that may be about what is gone: [`ErrorKind::NotFound`] is an answer then.
+///
+/// # Errors
+/// Every other one.
+pub fn found<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// `docker create: the image x is not there (code 404, request abc)`.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -232,6 +244,14 @@ mod tests {
             .with_code("404")
             .with_request_id("r1");
         assert_eq!(error.to_string(), "docker create: there is no image x (code 404, request r1)");
+    }
+
+    #[test]
+    fn what_is_not_found_is_an_answer_and_any_other_error_stays_one() {
+        let failed = |kind| Err::<(), _>(Error::new(kind, "p", "o", "m"));
+        assert_eq!(found(Ok(7)).unwrap(), Some(7));
+        assert_eq!(found(failed(ErrorKind::NotFound)).unwrap(), None);
+        assert_eq!(found(failed(ErrorKind::Gone)).unwrap_err().kind(), ErrorKind::Gone);
     }
 
     #[test]

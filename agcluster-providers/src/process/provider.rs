@@ -10,7 +10,7 @@ use agcluster_core::protocol::TOKEN_DIGEST_ENV;
 use agcluster_core::provider::{
     Address, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, ContainerState,
     DestroyOptions, Endpoint, ErrorKind, Isolation, ListFilter, LogLine, LogOptions, Logs, Pause, Probe,
-    ProviderInfo, Result, Start, StopOptions,
+    ProviderInfo, Result, Start, StopOptions, found,
 };
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -216,11 +216,8 @@ impl ContainerProvider for ProcessProvider {
 
     async fn destroy(&self, id: &ContainerId, options: DestroyOptions) -> Result<()> {
         let Some(name) = Name::of(id) else { return Ok(()) };
-        let lock = match self.lock(name, "destroy").await {
-            // Nothing has ever been made here.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            lock => lock?,
-        };
+        // Otherwise nothing has ever been made here.
+        let Some(lock) = found(self.lock(name, "destroy").await)? else { return Ok(()) };
         if let Name::Container(container) = name {
             let process = self.find(container, "destroy").await?.and_then(|found| found.process);
             let tree = self.store.tree(container, process);
