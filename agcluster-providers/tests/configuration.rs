@@ -1,5 +1,8 @@
-//! The configuration files that are shipped, and what is refused in others.
+//! The configuration files that are shipped, what is refused in others, and what the pages say of both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "configuration/pages.rs"]
+mod pages;
 
 use std::path::Path;
 
@@ -46,5 +49,39 @@ async fn a_wrong_field_is_named() {
         let error = factory().create(platform, config).await.unwrap_err();
         assert_eq!((error.kind(), error.platform()), (ErrorKind::Invalid, platform));
         assert!(error.message().starts_with(field), "{error}");
+    }
+}
+
+/// A configuration of the gateway, whose comments have lines of their own.
+fn wrangler(folder: &Path, name: &str) -> Value {
+    let text = std::fs::read_to_string(folder.join(name)).unwrap();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    serde_json::from_str(&lines.collect::<String>()).unwrap()
+}
+
+/// What a deployment names is in the gateway: an object of each class, under the name by which the gateway asks for it.
+#[test]
+fn the_gateways_configurations_are_of_the_gateway() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cloudflare/worker");
+    let deployed = ["wrangler.jsonc", "wrangler.durable-object.jsonc"].map(|name| wrangler(&folder, name));
+    for config in &deployed {
+        let main = std::fs::read_to_string(folder.join(config["main"].as_str().unwrap())).unwrap();
+        assert!(main.contains("export { AgentContainer, ContainerIndex };"));
+        let bindings = json!([
+            { "name": "AGENT", "class_name": "AgentContainer" },
+            { "name": "INDEX", "class_name": "ContainerIndex" },
+        ]);
+        assert_eq!(config["durable_objects"]["bindings"], bindings);
+        let classes = json!(["AgentContainer", "ContainerIndex"]);
+        assert_eq!(config["migrations"], json!([{ "tag": "v1", "new_sqlite_classes": classes }]));
+        assert_eq!(config["containers"][0]["class_name"], "AgentContainer");
+    }
+    let stubs = std::fs::read_to_string(folder.join("src/stubs.js")).unwrap();
+    assert!(stubs.contains("env.AGENT.") && stubs.contains("env.INDEX."));
+    let [usual, chosen] = deployed.map(|config| config["containers"][0].clone());
+    assert_ne!(usual["instance_type"], "lite", "it is too small for an agent");
+    assert!(usual["scheduling_policy"].is_null() && chosen["scheduling_policy"] == "durable_object");
+    for file in [&usual["image"], &chosen["images"]["agent"]["dockerfile"]] {
+        assert!(folder.join(file.as_str().unwrap()).is_file(), "{file}");
     }
 }
