@@ -127,3 +127,42 @@ fn the_files_of_this_repository_can_be_read() {
         }
     }
 }
+
+/// With the variables that the clouds' own tools know, and the files that come with the server, a cloud is there; with only some of them, it says which one is
+/// missing.
+#[tokio::test]
+async fn the_usual_variables_of_the_clouds_are_enough() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/providers");
+    let folder = folder.display().to_string();
+    let line = ["agcluster-server", "--container-provider=memory", "--provider-configs", &folder];
+    let fly = [("FLY_API_TOKEN", "fm2_t"), ("FLY_APP_NAME", "agents"), ("FLY_REGION", "iad,fra")];
+    let vercel = [("VERCEL_TOKEN", "t"), ("VERCEL_TEAM_ID", "team_x"), ("VERCEL_PROJECT_ID", "prj_y")];
+    let gateway = [
+        ("CLOUDFLARE_GATEWAY_URL", "https://gateway.example"),
+        ("CLOUDFLARE_GATEWAY_TOKEN", "0123456789abcdef"),
+    ];
+    // What deploys the gateway does not start containers.
+    let deploying =
+        [("CLOUDFLARE_API_TOKEN", "t"), ("CLOUDFLARE_ACCOUNT_ID", "a"), ("CLOUDFLARE_NAMESPACE_ID", "n")];
+    for (name, variables, lacks) in [
+        ("fly_machines", &fly[..], None),
+        ("fly_machines", &fly[..1], Some("FLY_APP_NAME")),
+        ("fly_machines", &fly[1..], Some("FLY_API_TOKEN")),
+        ("vercel", &vercel[..], None),
+        ("vercel", &[("VERCEL_OIDC_TOKEN", "e30.eyJvd25lcl9pZCI6InQiLCJwcm9qZWN0X2lkIjoicCJ9.s")], None),
+        ("vercel", &vercel[..2], Some("VERCEL_PROJECT_ID")),
+        ("vercel", &[], Some("VERCEL_TOKEN")),
+        ("cloudflare", &gateway[..], None),
+        ("cloudflare", &gateway[..1], Some("CLOUDFLARE_GATEWAY_TOKEN")),
+        ("cloudflare", &deploying[..], Some("CLOUDFLARE_GATEWAY_URL")),
+    ] {
+        let environment = variables.iter().copied().collect();
+        let settings = Settings { environment, ..Settings::try_parse_from(line).unwrap() };
+        let set = providers(&settings).await.unwrap();
+        let said = set.missing().find(|(other, _)| *other == name).map(|(_, missing)| missing);
+        match lacks {
+            None => assert!(set.get(name).is_ok(), "{name}: {said:?}"),
+            Some(variable) => assert!(said.unwrap().contains(variable), "{name}: {said:?}"),
+        }
+    }
+}
