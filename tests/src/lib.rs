@@ -3,6 +3,7 @@
 //! Each fake is a real server or program that checks what it is sent and records it, so that a test fails on a
 //! wrong request and not only on a wrong answer. The end-to-end suites that use them are in `tests/tests/`.
 //!
+//! * [`aloud`]: what is to be read of tests that pass, too;
 //! * [`git_host`]: a host of git repositories, over HTTP;
 //! * [`ground`]: what a provider stands on, and whether anything is left there;
 //! * [`conformance`]: the behaviour suite on any provider;
@@ -13,6 +14,7 @@
 //! * [`postgres`]: a PostgreSQL server;
 //! * [`system`]: a whole AgCluster: the server, the model API behind it, clients before it.
 
+pub mod aloud;
 pub mod conformance;
 pub mod git_host;
 pub mod ground;

@@ -341,6 +341,8 @@ async fn what_the_runtime_says_has_a_code_and_leaves_nothing() {
         ("deaf-1", (504, "not_ready"), true, None),
         ("lost-1", (504, "not_ready"), true, None),
         ("odd-1", (504, "not_ready"), true, None),
+        ("anew-1", (503, "redeployed"), true, None),
+        ("busy-1", (503, "overloaded"), true, None),
     ] {
         // Whether there is room is asked for some seconds.
         let order = if id == "full-1" { json!({}) } else { quick.clone() };

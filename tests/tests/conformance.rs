@@ -1,10 +1,6 @@
 //! One suite, every provider, one table.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test that cannot go on has failed, and the table is shown"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
 
@@ -13,6 +9,7 @@ use agcluster_core::layers::Failover;
 use agcluster_core::provider::ContainerProvider;
 use agcluster_providers::memory::MemoryProvider;
 use agcluster_server::{LayerSettings, around};
+use agcluster_tests::aloud::say;
 use agcluster_tests::conformance::on_ground;
 use agcluster_tests::ground::Provider;
 
@@ -26,7 +23,7 @@ async fn every_provider_passes_what_it_claims() {
             Err(error) => broken.push(format!("{}: {error:#}", provider.name())),
         }
     }
-    println!("{}", Table(&reports));
+    say(Table(&reports));
     assert_eq!(broken, Vec::<String>::new());
     assert!(reports.iter().all(|report| report.is_success()), "\n{}", Table(&reports));
     for report in &reports {
@@ -48,6 +45,6 @@ async fn layers_and_failover_change_nothing_of_it() {
     let both: Arc<dyn ContainerProvider> = Arc::new(both);
     let under_failover = Context::new(Arc::clone(&both), "failover").with_successor(both);
     let reports = [run_all(&under_layers).await, run_all(&under_failover).await];
-    println!("{}", Table(&reports));
+    say(Table(&reports));
     assert!(reports.iter().all(|report| report.is_success()), "\n{}", Table(&reports));
 }

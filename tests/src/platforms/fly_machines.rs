@@ -139,11 +139,6 @@ impl FlyMachinesPlatform {
     pub async fn start_with(options: Options) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let schema = Schema::load()?;
-        if !schema.has_file() {
-            tracing::warn!(
-                "not held to fly-machines-swagger2-2024-03.json, which is not beside this checkout"
-            );
-        }
         let backing =
             if options.docker { Backing::docker().await? } else { Backing::Tasks(Tasks::default()) };
         let image = crate::ground::image();

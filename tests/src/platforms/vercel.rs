@@ -35,7 +35,6 @@ use agcluster_providers::vercel::{VercelConfig, VercelProvider};
 use anyhow::Context;
 use serde_json::{Value, json};
 
-pub use check::SPECS;
 pub use fault::{Fault, What};
 pub use server::Recorded;
 
@@ -137,11 +136,6 @@ impl VercelPlatform {
     /// What was wrong with requests, or with the fake's own answers.
     pub fn violations(&self) -> Vec<String> {
         self.server.world().violations()
-    }
-
-    /// What could not be checked, because the file is not in this checkout.
-    pub fn unchecked(&self) -> Vec<String> {
-        self.server.world().unchecked()
     }
 
     /// Lets something go wrong.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod lifetime;
+mod wrong_settings;
+
 use agcluster_tests::system::{Answer, Provider, System, no_engine};
 use reqwest::StatusCode;
 use serde_json::{Value, json};

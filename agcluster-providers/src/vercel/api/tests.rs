@@ -1,6 +1,7 @@
 //! What is sent, against what Vercel's own client was recorded to send.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -118,7 +119,8 @@ fn essence(method: &str, url: &str, header: impl Fn(&str) -> Option<String>, bod
 #[tokio::test]
 async fn requests_are_those_of_the_official_client() {
     let Some(recorded) = recorded() else {
-        println!("not checked here: our requests, against {RECORDED}");
+        // Past the harness, which keeps to itself what a test prints that passes.
+        writeln!(std::io::stdout().lock(), "\nnot checked here: our requests, against {RECORDED}").unwrap();
         return;
     };
     let server = MockServer::start().await;

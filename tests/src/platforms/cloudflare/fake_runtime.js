@@ -13,6 +13,8 @@ const WORDS = {
   none: "Containers have not been enabled for this Durable Object class. Have you called the setup function?",
   deaf: "the container is not listening in the TCP address 10.0.0.1:3000",
   lost: "Network connection lost.",
+  anew: "Durable Object reset because its code was updated.",
+  busy: "Durable Object is overloaded. Too many requests queued.",
   odd: "something nobody has seen",
 };
 

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::aloud::not_checked;
+
 /// The description of 2024 with the additions up to 2026. Without the file, nothing is held to it.
 #[derive(Debug)]
 pub(super) struct Schema {
@@ -14,10 +16,11 @@ pub(super) struct Schema {
     has_file: bool,
 }
 
-/// Where the published description is, beside the checkout.
+/// The published description, beside the checkout.
+const FILE: &str = "../shared/reference/specs/fly-machines-swagger2-2024-03.json";
+
 fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/reference/specs/fly-machines-swagger2-2024-03.json")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(FILE)
 }
 
 impl Schema {
@@ -25,16 +28,14 @@ impl Schema {
     pub(super) fn load() -> anyhow::Result<Self> {
         let (mut document, has_file) = match std::fs::read_to_string(file()) {
             Ok(text) => (serde_json::from_str(&text)?, true),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => (Value::Object(Map::new()), false),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                not_checked(&format!("what Fly is asked and answers, against {FILE}"));
+                (Value::Object(Map::new()), false)
+            }
             Err(error) => return Err(error.into()),
         };
         merge(&mut document, additions::additions());
         Ok(Self { document, has_file })
-    }
-
-    /// Whether the published description was there.
-    pub(super) fn has_file(&self) -> bool {
-        self.has_file
     }
 
     /// What is wrong with a request, one sentence each. `path` has `{app_name}` and the like in place of names.
@@ -148,8 +149,7 @@ mod tests {
 
     #[test]
     fn what_is_not_described_is_a_fault() {
-        if !Schema::load().unwrap().has_file() {
-            println!("not checked without it: {}", file().display());
+        if !Schema::load().unwrap().has_file {
             return;
         }
         assert_eq!(faults("/apps/{app_name}/machine", "GET", &[], None).len(), 1);

@@ -6,9 +6,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::schema;
+use crate::aloud::not_checked;
 
 /// The schemas that Vercel's own client holds answers to.
-pub const SPECS: &str = "../shared/reference/specs/vercel-sandbox-3.5.0-client-schemas.json";
+const SPECS: &str = "../shared/reference/specs/vercel-sandbox-3.5.0-client-schemas.json";
 
 /// What a call takes and answers.
 pub(super) struct Call {
@@ -45,18 +46,13 @@ impl Schemas {
                 let mut all: Value = serde_json::from_slice(&text)?;
                 Some(all["schemas"].take())
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                not_checked(&format!("what Vercel answers, and network policies, against {SPECS}"));
+                None
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(Self { all })
-    }
-
-    /// What could not be checked.
-    pub(super) fn unchecked(&self) -> Vec<String> {
-        match self.all {
-            Some(_) => Vec::new(),
-            None => vec![format!("the fake's answers and network policies, against {SPECS}")],
-        }
     }
 
     /// What is wrong with a value; nothing where there is no schema to hold it to.

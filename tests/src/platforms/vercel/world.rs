@@ -8,6 +8,7 @@ use anyhow::Context;
 use http::Method;
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
@@ -204,10 +205,6 @@ impl World {
         self.inner().violations.clone()
     }
 
-    pub(super) fn unchecked(&self) -> Vec<String> {
-        self.schemas.unchecked()
-    }
-
     pub(super) fn inject(&self, fault: Fault) {
         self.inner().faults.push(fault);
     }
@@ -298,11 +295,12 @@ impl World {
         let mut changes = session.state.subscribe();
         loop {
             let left = changes.borrow_and_update().expires_at - now();
-            let Ok(left) = u64::try_from(left) else { break };
-            tokio::select! {
-                () = session.over.cancelled() => return,
-                _ = changes.changed() => {}
-                () = tokio::time::sleep(Duration::from_millis(left)) => break,
+            let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+            match timeout(left, session.over.run_until_cancelled(changes.changed())).await {
+                Err(_) => break,
+                Ok(None) => return,
+                // It was extended, or is ending already.
+                Ok(Some(_)) => {}
             }
         }
         self.begin_end(session);
