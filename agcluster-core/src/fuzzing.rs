@@ -1,8 +1,11 @@
 //! Entrances for the fuzzer: each takes any bytes, and panics when something that must hold does not.
 #![allow(clippy::expect_used, clippy::panic, reason = "a fuzzer is told by a panic")]
 
+use tokio::runtime::{Builder, Runtime};
+
 use crate::agent::fuzz_event_stream;
 use crate::config::AgentConfig;
+use crate::workspace::upload::fuzz as fuzz_multipart;
 
 /// Reads an event stream that arrives in pieces of the length that the first byte says.
 pub fn event_stream(data: &[u8]) {
@@ -23,4 +26,18 @@ pub fn configuration(data: &[u8]) {
         }
         Err(error) => assert!(!error.problems().is_empty(), "it was refused for nothing"),
     }
+}
+
+/// Reads a form that is uploaded. The first byte says in pieces of which length it comes, the rest of the first line its content type.
+pub fn multipart(data: &[u8]) {
+    fuzz_multipart(data);
+}
+
+/// Does work to its end, on one runtime for all inputs: making one takes longer than most of them.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    thread_local! {
+        static RUNTIME: Runtime =
+            Builder::new_current_thread().enable_time().build().expect("a runtime can be made");
+    }
+    RUNTIME.with(|runtime| runtime.block_on(work))
 }

@@ -12,6 +12,7 @@ mod query;
 mod terminals;
 mod text;
 mod tickets;
+pub mod upload;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 //! wrong request and not only on a wrong answer. The end-to-end suites that use them are in `tests/tests/`.
 //!
 //! * [`aloud`]: what is to be read of tests that pass, too;
+//! * [`form`]: uploads, as browsers send them;
 //! * [`git_host`]: a host of git repositories, over HTTP;
 //! * [`ground`]: what a provider stands on, and whether anything is left there;
 //! * [`conformance`]: the behaviour suite on any provider;
@@ -16,6 +17,7 @@
 
 pub mod aloud;
 pub mod conformance;
+pub mod form;
 pub mod git_host;
 pub mod ground;
 pub mod model_api;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use agcluster_tests::form::Form;
 use agcluster_tests::system::{Answer, Api, Chat, Provider, System};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -131,10 +132,10 @@ async fn files_repositories_variables_and_terminals_are_of_the_session_that_is_m
     assert_eq!(refused(&api.get("/git/repositories").await.unwrap()), (400, "session_id_missing"));
     let made = api.post("/sessions", json!({ "agent": "scripted" })).await.unwrap();
     let uuid = made.body["id"].as_str().unwrap().to_owned();
-    let upload = api.request(Method::POST, "/sessions/filesystem/upload?targetPath=app");
-    let upload = upload.header("content-type", "multipart/form-data; boundary=b");
-    let form = "--b\r\ncontent-disposition: form-data; name=\"f\"; filename=\"src/main.rs\"\r\n\r\nfn main() {}\r\n--b--\r\n";
-    let stored = api.send(upload.body(form)).await.unwrap();
+    let upload = |form: Form| {
+        api.send(form.on(api.request(Method::POST, "/sessions/filesystem/upload?targetPath=app")))
+    };
+    let stored = upload(Form::of(&[("src/main.rs", "fn main() {}")])).await.unwrap();
     assert_eq!(
         (stored.status, &stored.body["uploadedCount"]),
         (StatusCode::CREATED, &json!(1)),
@@ -152,6 +153,12 @@ async fn files_repositories_variables_and_terminals_are_of_the_session_that_is_m
     assert_eq!(api.get("/git/repositories").await.unwrap().body["count"], 0);
     let none = api.get(&format!("/git/diff?path=app&session_id={uuid}")).await.unwrap();
     assert_eq!(refused(&none), (404, "git_not_a_repository"));
+
+    // Files have limits of their own, beyond those of other bodies.
+    let large = upload(Form::of(&[]).file("large", vec![b'x'; 40 << 20])).await.unwrap();
+    assert_eq!(large.body["files"][0]["bytes"], 40 << 20, "{}", large.body);
+    let larger = upload(Form::of(&[]).file("larger", vec![b'x'; 51 << 20])).await.unwrap();
+    assert_eq!(refused(&larger), (413, "too_large"));
 
     assert_eq!(api.get("/env/NO_SUCH_NAME").await.unwrap().body, json!({ "NO_SUCH_NAME": false }));
     assert_eq!(refused(&api.get("/env/lower").await.unwrap()), (400, "environment_name_invalid"));

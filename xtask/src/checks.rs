@@ -12,10 +12,14 @@ use anyhow::{Context, Result, bail};
 use crate::command::{self, announce};
 use crate::demo;
 use crate::environment::{cargo_deny, clients, packages, postgres, python};
+use crate::fuzz::{self, Found};
 use crate::image::{self, Order};
 use crate::programs::Programs;
 use crate::workspace::{self, EVERYTHING};
 use totals::Totals;
+
+/// How long each parser of what comes from outside is fuzzed.
+const FUZZ_SECONDS: u32 = 5;
 
 /// The run so far.
 #[derive(Default)]
@@ -49,6 +53,7 @@ pub(crate) fn run(filter: &[String]) -> ExitCode {
             run.step("the example embed", |_| example("embed", &programs));
             run.step("the example of a provider", |totals| outside::tests(&programs, totals));
             run.step("the README's lines", |_| demo::rehearse());
+            run.step("a little fuzzing", |_| fuzz::run(&[], FUZZ_SECONDS, Found::Left));
         }
     }
     run.finish()

@@ -24,6 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::fuzz::Found;
 use crate::image::{Order, Variant};
 
 /// Developer commands of AgCluster.
@@ -84,6 +85,9 @@ enum Command {
         /// How long each.
         #[arg(long, default_value_t = 60)]
         seconds: u32,
+        /// Add what goes further to the corpus.
+        #[arg(long)]
+        keep: bool,
     },
     /// Measure, and print each figure beside its floor.
     Bench {
@@ -102,7 +106,9 @@ fn main() -> ExitCode {
         Command::Agent => agent::build().map(|path| println!("{}", path.display())),
         Command::Conformance { platforms } => conformance::run(&platforms),
         Command::Crash { arguments } => crash::run(&arguments),
-        Command::Fuzz { targets, seconds } => fuzz::run(&targets, seconds),
+        Command::Fuzz { targets, seconds, keep } => {
+            fuzz::run(&targets, seconds, if keep { Found::Kept } else { Found::Left })
+        }
         Command::Bench { arguments } => bench::run(&arguments),
     };
     match done {

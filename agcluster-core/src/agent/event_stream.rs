@@ -78,15 +78,13 @@ fn limit_silence(
 
 /// Reads whatever bytes, in pieces of the length that the first of them says, and again in one piece: that makes no difference.
 #[cfg(feature = "fuzzing")]
-#[allow(clippy::expect_used, reason = "a fuzzer is told by a panic")]
 pub(crate) fn fuzz(data: &[u8]) {
     let Some((length, data)) = data.split_first() else { return };
     let read = |length: usize| {
         let pieces: Vec<Result<Bytes>> =
             data.chunks(length).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         let events = EventStream::new(futures::stream::iter(pieces).boxed());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-        let events: Vec<_> = runtime.expect("a runtime can be made").block_on(events.collect());
+        let events: Vec<_> = crate::fuzzing::block_on(events.collect());
         events.into_iter().map(|event| event.map_err(drop)).collect::<Vec<_>>()
     };
     assert_eq!(read(usize::from(*length).max(1)), read(data.len().max(1)));

@@ -17,11 +17,12 @@ use super::whose::{self, Which};
 use crate::auth::Caller;
 use crate::extract::Query;
 use crate::openapi::problems::{FILE, QUERY, RUNNING, SESSION, problems};
+use crate::routes::files::linger;
 use crate::routes::files::upload::{Form, UPLOAD};
 use crate::{AppState, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(upload))
+    OpenApiRouter::new().routes(routes!(upload)).layer(axum::middleware::from_fn(linger))
 }
 
 problems!(UploadProblems in SHAPE => SESSION, QUERY, RUNNING, FILE, UPLOAD, ["invalid_session_id", "session_id_missing"]);
@@ -54,7 +55,7 @@ async fn upload(
     let workspace = Workspace::of(whose::meant(&state, &caller, request.headers(), &which)?);
     let folder = target_path.strip_prefix("/workspace").unwrap_or(&target_path);
     let folder = FilePath::from(folder).relative();
-    let mut form = Form::of(request, workspace, folder.clone(), true, state.file_limits).await?;
+    let mut form = Form::of(request, workspace, folder.clone(), true, &state.file_limits)?;
     let mut files = Vec::new();
     while let Some(stored) = form.next().await? {
         files.push(json!({ "path": format!("/workspace/{}", stored.path), "bytes": stored.size_bytes }));

@@ -17,7 +17,6 @@ mod tree;
 pub(crate) mod upload;
 mod write;
 
-use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, put};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -25,12 +24,12 @@ use utoipa_axum::routes;
 use crate::AppState;
 
 pub use limits::FileLimits;
+pub(crate) use linger::linger;
 
 /// The routes. Bodies have their own limits, checked while they are streamed.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    let uploads = OpenApiRouter::new().routes(routes!(upload::upload)).layer(DefaultBodyLimit::disable());
     let described = OpenApiRouter::new()
-        .merge(uploads)
+        .routes(routes!(upload::upload))
         .routes(routes!(tree::list))
         .routes(routes!(preview::get, write::put, write::delete))
         .routes(routes!(write::make_folder))
@@ -44,7 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     let all = ["download", "changes"]
         .into_iter()
         .fold(posted, |router, action| router.route(&named(action), changed()));
-    let mut routes = all.route(&named(""), get(tree::list)).layer(axum::middleware::from_fn(linger::linger));
+    let mut routes = all.route(&named(""), get(tree::list)).layer(axum::middleware::from_fn(linger));
     // Where the router says that a parameter takes the rest, the description just names it.
     let paths = &mut routes.get_openapi_mut().paths.paths;
     *paths = std::mem::take(paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();

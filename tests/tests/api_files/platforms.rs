@@ -1,11 +1,11 @@
 //! The same on platforms with containers: what is stored is the agent's user's.
 
+use agcluster_tests::form::Form;
 use agcluster_tests::system::{Provider, System};
 use reqwest::Method;
 
 use serde_json::json;
 
-use crate::form::Form;
 use crate::place::names_in;
 
 async fn files_come_and_go(provider: Provider) {

@@ -2,11 +2,11 @@
 
 use std::os::unix::fs::FileExt;
 
+use agcluster_tests::form::Form;
 use futures::StreamExt;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::form::Form;
 use crate::place::{Place, said};
 
 /// Four gigabytes and a little, with nothing in them but their ends.

@@ -1,11 +1,11 @@
 //! Uploads.
 
+use agcluster_tests::form::Form;
 use futures::stream;
 use reqwest::Method;
 
 use serde_json::{Value, json};
 
-use crate::form::Form;
 use crate::place::{Place, said};
 
 async fn upload(place: &Place, query: &str, form: Form) -> agcluster_tests::system::Answer {

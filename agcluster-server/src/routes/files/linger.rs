@@ -18,7 +18,7 @@ const MOST: usize = 8 << 20;
 
 /// Reads on for a moment behind a refusal and throws away what comes: were the connection closed at once, whoever sends
 /// might see that and not the answer. What is sent beyond that is not read.
-pub(super) async fn linger(request: Request, next: Next) -> Response {
+pub(crate) async fn linger(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let shared = Shared(Arc::new(Mutex::new(body.into_data_stream())));
     let request = Request::from_parts(parts, Body::from_stream(shared.clone()));

@@ -1,7 +1,6 @@
 //! Uploads: several files at once, each passed on as it comes.
 
 mod form;
-mod name;
 
 use agcluster_core::workspace::files::FilePath;
 use axum::Json;
@@ -101,7 +100,7 @@ pub(crate) async fn upload(
 ) -> Result<Response, Problem> {
     let target = parameter(&uri, "target_path").unwrap_or_default();
     let shape = Shape::of(request.headers());
-    let form = Form::of(request, at.workspace.clone(), target.clone(), overwrite, state.file_limits).await?;
+    let form = Form::of(request, at.workspace.clone(), target.clone(), overwrite, &state.file_limits)?;
     let mut upload = Upload { form: Some(form), answer: Uploaded::none(&at, &target) };
     if shape == Shape::Whole {
         while upload.next().await?.is_some() {}

@@ -1,6 +1,6 @@
 //! What uploaded files are called, and which are not taken.
 
-use crate::Problem;
+use super::UploadError;
 
 /// The longest part of a path.
 const MOST_BYTES: usize = 255;
@@ -28,11 +28,11 @@ pub(super) fn forbidden_type(kind: &str) -> bool {
 }
 
 /// A path beneath the target, made from whatever a client calls its file: no part of it leads up or is trouble in a shell.
-pub(super) fn safe_name(given: &str) -> Result<String, Problem> {
+pub(super) fn safe_name(given: &str) -> Result<String, UploadError> {
     let parts = given.split('/').filter(|part| !part.is_empty() && *part != ".");
     let safe: Vec<String> = parts.map(safe_part).collect();
     if safe.is_empty() {
-        return Err(Problem::bad_request("invalid_request", "a file in the form has no name"));
+        return Err(UploadError::Nameless);
     }
     Ok(safe.join("/"))
 }

@@ -10,27 +10,32 @@ use reqwest::{Body, RequestBuilder};
 const BOUNDARY: &str = "the-line-between-two-parts";
 
 /// A form that is being made.
-pub(crate) struct Form(Vec<BoxStream<'static, io::Result<Bytes>>>);
+pub struct Form(Vec<BoxStream<'static, io::Result<Bytes>>>);
 
 impl Form {
-    /// One with these files.
-    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
+    /// One with these files, each a name and its content.
+    pub fn of(files: &[(&str, &str)]) -> Self {
         files
             .iter()
             .fold(Self(Vec::new()), |form, (name, content)| form.file(name, content.as_bytes().to_vec()))
     }
 
-    pub(crate) fn file(self, name: &str, content: impl Into<Bytes>) -> Self {
+    /// With a file.
+    #[must_use]
+    pub fn file(self, name: &str, content: impl Into<Bytes>) -> Self {
         self.typed(name, "application/octet-stream", content)
     }
 
-    pub(crate) fn typed(self, name: &str, kind: &str, content: impl Into<Bytes>) -> Self {
+    /// With a file of a type.
+    #[must_use]
+    pub fn typed(self, name: &str, kind: &str, content: impl Into<Bytes>) -> Self {
         let content = Ok(content.into());
         self.part(name, kind, stream::iter([content]))
     }
 
-    /// A file that comes piece by piece.
-    pub(crate) fn streamed(
+    /// With a file that comes piece by piece.
+    #[must_use]
+    pub fn streamed(
         self,
         name: &str,
         content: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
@@ -53,7 +58,7 @@ impl Form {
     }
 
     /// Puts it into a request.
-    pub(crate) fn on(self, request: RequestBuilder) -> RequestBuilder {
+    pub fn on(self, request: RequestBuilder) -> RequestBuilder {
         let end = stream::iter([Ok(Bytes::from(format!("--{BOUNDARY}--\r\n")))]);
         let body = stream::iter(self.0).flatten().chain(end);
         request
