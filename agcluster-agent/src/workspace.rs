@@ -98,7 +98,7 @@ pub fn router(config: WorkspaceConfig) -> Router {
 /// The same with programs in a tree that is there already.
 fn serve(config: &WorkspaceConfig, tree: &Arc<ProcessTree>) -> Router {
     let routes = Router::new()
-        .merge(files::routes(&config.root))
+        .merge(files::routes(config))
         .merge(git::routes(config, tree.clone()))
         .merge(terminals::routes(config.clone(), tree.clone()))
         .merge(exec::routes(config.clone(), tree.clone()))

@@ -10,10 +10,12 @@ mod changes;
 mod range;
 mod read;
 mod refuse;
+#[cfg(test)]
+mod tests;
 mod tree;
+mod unfinished;
+mod walk;
 mod write;
-
-use std::path::Path;
 
 use agcluster_protocol::workspace::files::{
     ARCHIVE, ArchiveQuery, CHANGES, CONTENT, DeleteQuery, Entry, FOLDER, MakeFolder, PathQuery, RENAME,
@@ -25,11 +27,15 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
+use super::WorkspaceConfig;
 use crate::http::{JsonBody, Parameters, Refusal};
 use access::{Access, on_disk};
 
-/// The routes of files beneath this folder.
-pub(super) fn routes(root: &Path) -> Router {
+/// The routes of files beneath the workspace's folder. What an earlier run was writing there when it was ended is removed meanwhile.
+pub(super) fn routes(config: &WorkspaceConfig) -> Router {
+    let (access, closing) = (Access::new(&config.root), config.closing.clone());
+    let begun = access.clone();
+    tokio::task::spawn_blocking(move || unfinished::clear(&begun, &closing));
     Router::new()
         .route(TREE, get(list))
         .route(STAT, get(stat))
@@ -38,7 +44,7 @@ pub(super) fn routes(root: &Path) -> Router {
         .route(RENAME, post(rename))
         .route(ARCHIVE, get(pack))
         .route(CHANGES, get(watch))
-        .with_state(Access::new(root))
+        .with_state(access)
 }
 
 async fn list(

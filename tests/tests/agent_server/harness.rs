@@ -12,7 +12,7 @@ use agcluster_protocol::{
 use agcluster_tests::model_api::{ModelApi, Options};
 use agcluster_tests::system::needed;
 use anyhow::{Context, bail, ensure};
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -212,8 +212,12 @@ impl Agent {
         last.is_some_and(|request| request.json().to_string().contains(word))
     }
 
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.base)).bearer_auth(TOKEN)
+    }
+
     pub(crate) fn post(&self, path: &str) -> RequestBuilder {
-        self.client.post(format!("{}{path}", self.base)).bearer_auth(TOKEN)
+        self.request(Method::POST, path)
     }
 
     pub(crate) async fn answer(&self, body: Value) -> anyhow::Result<()> {

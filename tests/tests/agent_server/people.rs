@@ -1,10 +1,12 @@
 //! What people run beside the agent: it is none of the agent program's affairs, and ends with the agent server.
 
 use anyhow::ensure;
+use futures::{StreamExt, stream};
+use reqwest::{Body, Method};
 use serde_json::json;
 
 use crate::crash::{gone, written};
-use crate::harness::{Agent, USER, is_alive, is_root};
+use crate::harness::{Agent, USER, is_alive, is_root, soon};
 
 /// A terminal with a job in the background, and a command.
 async fn start_all(agent: &Agent) -> anyhow::Result<(reqwest::Response, Vec<u32>)> {
@@ -45,24 +47,56 @@ async fn they_do_so_where_the_agent_has_no_user_of_its_own() -> anyhow::Result<(
     outlives_the_program_and_ends_with_the_server(Agent::start_as(user).await?).await
 }
 
+/// The process of the workspace.
+async fn process_of_the_workspace(agent: &Agent) -> anyhow::Result<u32> {
+    let command = json!({ "command": ["sh", "-c", "echo $PPID > parent"] });
+    let answer = agent.post("/workspace/exec").json(&command).send().await?;
+    ensure!(answer.status() == 200, "{}", answer.text().await?);
+    answer.text().await?;
+    let parent = written(agent, "parent").await?;
+    std::fs::remove_file(agent.workspace().join("parent"))?;
+    Ok(parent)
+}
+
+async fn kill(process: u32) -> anyhow::Result<()> {
+    let killed = std::process::Command::new("kill").args(["-9", &process.to_string()]).status()?;
+    ensure!(killed.success(), "it cannot be killed");
+    gone(process).await
+}
+
 #[tokio::test]
 async fn a_workspace_whose_process_is_killed_is_there_again() -> anyhow::Result<()> {
     ensure!(is_root(), "this needs processes of two users: run it as root");
     let agent = Agent::start().await?;
     agent.configure(json!({})).await?;
-    let run = async || -> anyhow::Result<u32> {
-        let command = json!({ "command": ["sh", "-c", "echo $PPID > parent"] });
-        let answer = agent.post("/workspace/exec").json(&command).send().await?;
-        ensure!(answer.status() == 200, "{}", answer.text().await?);
-        answer.text().await?;
-        let parent = written(&agent, "parent").await?;
-        std::fs::remove_file(agent.workspace().join("parent"))?;
-        Ok(parent)
+    let first = process_of_the_workspace(&agent).await?;
+    kill(first).await?;
+    ensure!(process_of_the_workspace(&agent).await? != first, "it is the same one");
+    agent.stop().await
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_file_when_the_process_that_writes_it_is_killed_is_removed() -> anyhow::Result<()> {
+    ensure!(is_root(), "this needs processes of two users: run it as root");
+    let agent = Agent::start().await?;
+    agent.configure(json!({})).await?;
+    let process = process_of_the_workspace(&agent).await?;
+    let endless = stream::iter([Ok::<_, std::io::Error>("begun")]).chain(stream::pending());
+    let request = agent.request(Method::PUT, "/workspace/files/content?path=folder/large&parents=true");
+    let writing = tokio::spawn(request.body(Body::wrap_stream(endless)).send());
+    let folder = agent.workspace().join("folder");
+    let left = || folder.read_dir().map_or(0, Iterator::count);
+    let waited = |many: usize| async move {
+        while left() != many {
+            tokio::task::yield_now().await;
+        }
     };
-    let first = run().await?;
-    let killed = std::process::Command::new("kill").args(["-9", &first.to_string()]).status()?;
-    ensure!(killed.success(), "it cannot be killed");
-    gone(first).await?;
-    ensure!(run().await? != first, "it is the same one");
+    soon("the file's beginning", waited(1)).await?;
+    kill(process).await?;
+    let answer = soon("an answer", writing).await??;
+    ensure!(!answer.is_ok_and(|answer| answer.status().is_success()), "half of it was taken");
+    ensure!(left() == 1, "nobody had the time to remove it");
+    process_of_the_workspace(&agent).await?;
+    soon("the removal", waited(0)).await?;
     agent.stop().await
 }

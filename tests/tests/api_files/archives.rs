@@ -91,3 +91,30 @@ async fn a_folder_is_packed_alone_and_too_much_is_refused_beforehand() {
     assert_eq!(said(&place.get("/download?format=zip&path=none").await), (404, "file_not_found"));
     place.end().await;
 }
+
+#[tokio::test]
+async fn folders_that_are_too_deep_are_refused_and_none_is_left_out() {
+    let place = Place::new().await;
+    let deep = |folders: usize| "d/".repeat(folders);
+    place.write(&format!("{}bottom", deep(250)), "here");
+    for format in ["zip", "tar.zst"] {
+        let whole = place.fetch(&format!("/download?format={format}")).await;
+        assert_eq!(whole.status(), 200, "{format}");
+        let bytes = whole.bytes().await.unwrap();
+        if format == "zip" {
+            let zip = ZipArchive::new(Cursor::new(bytes)).unwrap();
+            assert!(names_in(&zip).contains(&format!("{}bottom", deep(250))));
+        } else {
+            let tar = zstd::decode_all(&bytes[..]).unwrap();
+            assert!(String::from_utf8_lossy(&tar).contains("d/bottom"));
+        }
+    }
+    place.write(&format!("{}bottom", deep(251)), "too deep");
+    for format in ["zip", "tar.zst"] {
+        let refused = place.get(&format!("/download?format={format}")).await;
+        assert_eq!(said(&refused), (413, "too_many"), "{format}");
+        assert!(refused.body["detail"].as_str().unwrap().contains("further down"), "{}", refused.body);
+        assert_eq!(place.fetch(&format!("/download?format={format}&path=d")).await.status(), 200);
+    }
+    place.end().await;
+}

@@ -113,3 +113,16 @@ async fn folders_are_made_and_deleted_with_what_is_in_them_when_asked_to() {
     assert_eq!(place.read("outside"), b"stays");
     place.end().await;
 }
+
+#[tokio::test]
+async fn folders_that_are_too_deep_are_deleted_from_further_down() {
+    let place = Place::new().await;
+    place.write(&format!("{}bottom", "d/".repeat(300)), "");
+    let refused = place.delete("/d?recursive=true").await;
+    assert_eq!(said(&refused), (413, "too_many"));
+    assert!(refused.body["detail"].as_str().unwrap().contains("further down"), "{}", refused.body);
+    assert_eq!(place.delete(&format!("/{}?recursive=true", ["d"; 200].join("/"))).await.status, 200);
+    assert_eq!(place.delete("/d?recursive=true").await.status, 200);
+    place.settled(&[]).await;
+    place.end().await;
+}

@@ -12,13 +12,17 @@ use agcluster_protocol::workspace::{INVALID_PATH, NOT_FOUND};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::OFlags;
+use uuid::Uuid;
 
 use super::refuse::{refusal, said};
 use crate::http::Refusal;
 
-/// The workspace's root.
+/// The workspace's root, as one run of this program reaches it.
 #[derive(Debug, Clone)]
-pub(super) struct Access(Arc<Path>);
+pub(super) struct Access {
+    root: Arc<Path>,
+    run: Uuid,
+}
 
 /// A folder that is open, and a name in it. What is done to the name reaches nothing else, and follows no link.
 #[derive(Debug)]
@@ -29,12 +33,18 @@ pub(super) struct Place {
 
 impl Access {
     pub(super) fn new(root: &Path) -> Self {
-        Self(root.into())
+        Self { root: root.into(), run: Uuid::new_v4() }
+    }
+
+    /// Whatever is begun and not finished is this run's.
+    pub(super) fn run(&self) -> Uuid {
+        self.run
     }
 
     /// The root itself. Beneath what this gives the kernel (`openat2`) holds every look-up.
     pub(super) fn root(&self) -> Result<Dir, Refusal> {
-        Dir::open_ambient_dir(&self.0, ambient_authority()).map_err(|error| refusal(&error, Path::new("/")))
+        Dir::open_ambient_dir(&self.root, ambient_authority())
+            .map_err(|error| refusal(&error, Path::new("/")))
     }
 
     /// A folder, through links as long as they stay beneath.

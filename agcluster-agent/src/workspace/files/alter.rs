@@ -12,10 +12,8 @@ use rustix::io::Errno;
 
 use super::access::{Access, Place, open_no_link, relative};
 use super::refuse::{refusal, said};
+use super::walk::MOST_DEPTH;
 use crate::http::Refusal;
-
-/// How many folders deep is deleted at once: each is open meanwhile.
-const MOST_DEPTH: usize = 500;
 
 /// Makes a folder. Whether it was not there.
 pub(super) fn make_folder(access: &Access, folder: &MakeFolder) -> Result<bool, Refusal> {

@@ -2,7 +2,6 @@
 
 mod pipe;
 mod tar;
-mod walk;
 mod zip;
 
 use std::io;
@@ -17,27 +16,28 @@ use cap_std::fs::Dir;
 
 use super::access::{Access, on_disk, relative};
 use super::refuse::refusal;
+use super::unfinished::is_unfinished;
+use super::walk::{Item, MOST_DEPTH, What, walk};
 use crate::http::Refusal;
 use pipe::pipe;
-use walk::{Item, What, walk};
 
 /// Packs a folder. It is measured first, so that too much is refused before anything is sent; should it grow meanwhile, the
 /// answer breaks off.
 pub(super) async fn archive(access: Access, query: ArchiveQuery) -> Result<Response, Refusal> {
     let ArchiveQuery { path, format, max_bytes, max_entries } = query;
+    let room = Room { bytes: max_bytes, entries: max_entries };
     let folder = on_disk(move || {
         let path = relative(&path)?;
         let folder = access.folder(&path)?;
-        measure(&folder, &path, max_bytes, max_entries)?;
+        measure(&folder, &path, room)?;
         Ok(folder)
     });
     let folder = folder.await?;
     let (writer, pieces) = pipe();
     tokio::task::spawn_blocking(move || {
-        let mut left = Left { bytes: max_bytes, entries: max_entries };
         let packed = match format {
-            ArchiveFormat::Zip => zip::pack(&folder, &mut left, writer),
-            ArchiveFormat::TarZst => tar::pack(&folder, &mut left, writer),
+            ArchiveFormat::Zip => zip::pack(&folder, room, writer),
+            ArchiveFormat::TarZst => tar::pack(&folder, room, writer),
         };
         if let Err(error) = packed {
             tracing::debug!(%error, "an archive broke off");
@@ -50,40 +50,63 @@ pub(super) async fn archive(access: Access, query: ArchiveQuery) -> Result<Respo
     Ok(([(header::CONTENT_TYPE, kind)], Body::from_stream(pieces)).into_response())
 }
 
-/// What may still be packed.
-struct Left {
+/// What may be packed.
+#[derive(Debug, Clone, Copy)]
+struct Room {
     bytes: u64,
     entries: u64,
 }
 
-impl Left {
-    /// Takes an item's share; an error names the limit.
-    fn take(&mut self, item: &Item<'_>) -> Result<(), &'static str> {
-        self.entries = self.entries.checked_sub(1).ok_or(TOO_MANY)?;
+/// Why not everything is.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+enum Limit {
+    #[error("there are too many bytes")]
+    Bytes,
+    #[error("there are too many entries")]
+    Entries,
+    #[error("folders are too deep in one another")]
+    Depth,
+}
+
+impl Room {
+    /// Calls `visit` for everything that an archive has. Without room for it the error is a [`Limit`].
+    fn fill(mut self, folder: &Dir, visit: &mut dyn FnMut(Item<'_>) -> io::Result<()>) -> io::Result<()> {
+        walk(folder, &mut |item| {
+            if is_unfinished(item.name.as_os_str()) {
+                return Ok(());
+            }
+            self.take(&item).map_err(io::Error::other)?;
+            visit(item)
+        })
+    }
+
+    /// Takes an item's share.
+    fn take(&mut self, item: &Item<'_>) -> Result<(), Limit> {
+        if matches!(item.what, What::TooDeep) {
+            return Err(Limit::Depth);
+        }
+        self.entries = self.entries.checked_sub(1).ok_or(Limit::Entries)?;
         let size = if matches!(item.what, What::File) { item.metadata.len() } else { 0 };
-        self.bytes = self.bytes.checked_sub(size).ok_or(TOO_LARGE)?;
+        self.bytes = self.bytes.checked_sub(size).ok_or(Limit::Bytes)?;
         Ok(())
     }
 }
 
-fn measure(folder: &Dir, path: &Path, max_bytes: u64, max_entries: u64) -> Result<(), Refusal> {
-    let mut left = Left { bytes: max_bytes, entries: max_entries };
-    let mut limit = None;
-    let walked = walk(folder, &mut |item| {
-        left.take(&item).map_err(|code| {
-            limit = Some(code);
-            io::Error::other(code)
-        })
-    });
-    match (walked, limit) {
-        (Ok(()), _) => Ok(()),
-        (Err(_), Some(TOO_MANY)) => {
-            let detail = format!("there are more than {max_entries} files and folders: fetch single folders");
-            Err(Refusal::new(TOO_MANY, detail))
+fn measure(folder: &Dir, path: &Path, room: Room) -> Result<(), Refusal> {
+    let Err(error) = room.fill(folder, &mut |_| Ok(())) else { return Ok(()) };
+    let Room { bytes, entries } = room;
+    Err(match error.get_ref().and_then(|inner| inner.downcast_ref::<Limit>()) {
+        Some(Limit::Bytes) => {
+            Refusal::new(TOO_LARGE, format!("there are more than {bytes} bytes: fetch single folders"))
         }
-        (Err(_), Some(code)) => {
-            Err(Refusal::new(code, format!("there are more than {max_bytes} bytes: fetch single folders")))
-        }
-        (Err(error), None) => Err(refusal(&error, path)),
-    }
+        Some(Limit::Entries) => Refusal::new(
+            TOO_MANY,
+            format!("there are more than {entries} files and folders: fetch single folders"),
+        ),
+        Some(Limit::Depth) => Refusal::new(
+            TOO_MANY,
+            format!("more than {MOST_DEPTH} folders are in one another: fetch one from further down"),
+        ),
+        None => refusal(&error, path),
+    })
 }

@@ -19,6 +19,7 @@ use tokio_util::io::ReaderStream;
 use super::access::{Access, relative};
 use super::range::{Range, Ranged};
 use super::refuse::{refusal, said};
+use super::walk::if_there;
 use crate::http::Refusal;
 
 /// How much is read at a time.
@@ -62,11 +63,11 @@ pub(super) fn open(access: &Access, path: &FilePath) -> Result<Opened, Refusal> 
     })
 }
 
-/// Opens a regular file that is itself in a folder, and says how long it is.
-pub(super) fn open_item(folder: &Dir, name: &Path) -> Option<(File, u64)> {
-    let file = open_quietly(folder, name, OFlags::NOFOLLOW).ok()?;
-    let found = file.metadata().ok()?;
-    found.is_file().then_some((file, found.len()))
+/// Opens a regular file that is itself in a folder, if it still is, and says how long it is.
+pub(super) fn open_item(folder: &Dir, name: &Path) -> std::io::Result<Option<(File, u64)>> {
+    let Some(file) = if_there(open_quietly(folder, name, OFlags::NOFOLLOW))? else { return Ok(None) };
+    let found = file.metadata()?;
+    Ok(found.is_file().then_some((file, found.len())))
 }
 
 /// Should it have become a pipe or a terminal since it was looked at, opening it waits for nobody and changes nothing.

@@ -49,6 +49,12 @@ pub(super) fn refusal(error: &io::Error, path: &Path) -> Refusal {
     Refusal::new(code, detail)
 }
 
+/// What is there already, and is to stay.
+pub(super) fn exists(path: &Path) -> Refusal {
+    let detail = format!("{} is there already: ask for `overwrite` to replace it", said(path));
+    Refusal::new(ALREADY_EXISTS, detail)
+}
+
 fn outside(path: &str) -> Refusal {
     Refusal::new(INVALID_PATH, format!("{path} leads out of the workspace"))
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::access::{Access, open_no_link, relative, wire};
 use super::refuse::{refusal, said};
-use super::write::is_unfinished;
+use super::unfinished::is_unfinished;
 use crate::http::Refusal;
 
 /// The most entries of an answer.
@@ -124,8 +124,9 @@ impl Listing {
         let mut bytes = 0;
         let mut truncated = false;
         for found in folder.entries()? {
-            let name = wire(&found?.file_name());
-            if is_unfinished(name.as_bytes()) || after.is_some_and(|after| name <= *after) {
+            let name = found?.file_name();
+            let (unfinished, name) = (is_unfinished(&name), wire(&name));
+            if unfinished || after.is_some_and(|after| name <= *after) {
                 continue;
             }
             bytes += name.as_bytes().len();

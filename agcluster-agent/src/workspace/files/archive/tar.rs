@@ -8,10 +8,10 @@ use futures::FutureExt;
 use tokio_tar::{Builder, EntryType, Header};
 use zstd::Encoder;
 
-use super::Left;
+use super::Room;
 use super::pipe::{Waiting, Writer};
-use super::walk::{Item, What, walk};
 use crate::workspace::files::read::open_item;
+use crate::workspace::files::walk::{Item, What};
 
 /// Little effort: this is about the way, not about keeping it.
 const LEVEL: i32 = 3;
@@ -20,12 +20,9 @@ const SHORT_LINK: usize = 100;
 
 type Packer = Builder<Waiting<Encoder<'static, Writer>>>;
 
-pub(super) fn pack(folder: &Dir, left: &mut Left, writer: Writer) -> io::Result<()> {
+pub(super) fn pack(folder: &Dir, room: Room, writer: Writer) -> io::Result<()> {
     let mut tar = Builder::new_non_terminated(Waiting(Encoder::new(writer, LEVEL)?));
-    walk(folder, &mut |item| {
-        left.take(&item).map_err(io::Error::other)?;
-        at_once(add(&mut tar, &item))
-    })?;
+    room.fill(folder, &mut |item| at_once(add(&mut tar, &item)))?;
     let Waiting(encoder) = at_once(tar.into_inner())?;
     encoder.finish()?.end()
 }
@@ -41,7 +38,7 @@ async fn add(tar: &mut Packer, item: &Item<'_>) -> io::Result<()> {
     header.set_mtime(u64::try_from(item.metadata.mtime()).unwrap_or(0));
     header.set_size(0);
     match &item.what {
-        What::Folder => {
+        What::Folder | What::TooDeep => {
             header.set_entry_type(EntryType::Directory);
             tar.append_data(&mut header, item.path, tokio::io::empty()).await
         }
@@ -57,7 +54,7 @@ async fn add(tar: &mut Packer, item: &Item<'_>) -> io::Result<()> {
         }
         What::File => {
             // What cannot be opened is left out.
-            let Some((file, size)) = open_item(item.folder, item.name) else { return Ok(()) };
+            let Some((file, size)) = open_item(item.folder, item.name)? else { return Ok(()) };
             header.set_entry_type(EntryType::Regular);
             header.set_size(size);
             // Should it shrink meanwhile, the rest is zeros: its size has been told.

@@ -10,18 +10,15 @@ use jiff::tz::TimeZone;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::Left;
+use super::Room;
 use super::pipe::Writer;
-use super::walk::{Item, What, walk};
 use crate::workspace::files::access::wire;
 use crate::workspace::files::read::open_item;
+use crate::workspace::files::walk::{Item, What};
 
-pub(super) fn pack(folder: &Dir, left: &mut Left, writer: Writer) -> io::Result<()> {
+pub(super) fn pack(folder: &Dir, room: Room, writer: Writer) -> io::Result<()> {
     let mut zip = ZipWriter::new_stream(writer);
-    walk(folder, &mut |item| {
-        left.take(&item).map_err(io::Error::other)?;
-        add(&mut zip, &item)
-    })?;
+    room.fill(folder, &mut |item| add(&mut zip, &item))?;
     zip.finish()?.into_inner().end()
 }
 
@@ -37,14 +34,14 @@ fn add(zip: &mut ZipWriter<zip::write::StreamWriter<Writer>>, item: &Item<'_>) -
         options = options.last_modified_time(modified);
     }
     match &item.what {
-        What::Folder => zip.add_directory(name, options)?,
+        What::Folder | What::TooDeep => zip.add_directory(name, options)?,
         What::Link(target) => {
             let target = target.to_string_lossy().into_owned();
             zip.add_symlink(name, target, options.unix_permissions(0o777))?;
         }
         What::File => {
             // What cannot be opened is left out.
-            let Some((file, size)) = open_item(item.folder, item.name) else { return Ok(()) };
+            let Some((file, size)) = open_item(item.folder, item.name)? else { return Ok(()) };
             zip.start_file(name, options)?;
             io::copy(&mut io::Read::take(file, size), zip)?;
         }

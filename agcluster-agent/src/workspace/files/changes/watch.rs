@@ -16,7 +16,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::workspace::files::access::{open_no_link, wire};
-use crate::workspace::files::write::is_unfinished;
+use crate::workspace::files::unfinished::is_unfinished;
 
 /// The most folders that are watched: the kernel holds something for each.
 const MOST_FOLDERS: usize = 4096;
@@ -96,10 +96,11 @@ impl Watch<AsyncFd<OwnedFd>> {
             let (Some(folder), Some(name)) = (self.folders.get(&event.wd()), event.file_name()) else {
                 continue;
             };
-            if is_unfinished(name.to_bytes()) {
+            let name = OsStr::from_bytes(name.to_bytes());
+            if is_unfinished(name) {
                 continue;
             }
-            let path = folder.join(OsStr::from_bytes(name.to_bytes()));
+            let path = folder.join(name);
             let kind = if flags.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
                 ChangeKind::Created
             } else if flags.intersects(ReadFlags::DELETE | ReadFlags::MOVED_FROM) {
@@ -169,7 +170,7 @@ fn add(
         let Ok(entries) = opened.entries() else { continue };
         for entry in entries.flatten().take(MOST_FOLDERS.saturating_mul(16)) {
             let name = entry.file_name();
-            if is_unfinished(name.as_bytes()) {
+            if is_unfinished(&name) {
                 continue;
             }
             let path = folder.join(&name);
