@@ -12,6 +12,7 @@ pub(crate) enum Unit {
     Mebibytes,
     Kibibytes,
     PerSecond,
+    MegabytesPerSecond,
     Count,
 }
 
@@ -23,6 +24,7 @@ impl Unit {
             Self::Mebibytes => format!("{:.1} MiB", value / f64::from(1 << 20)),
             Self::Kibibytes => format!("{:.1} KiB", value / 1024.0),
             Self::PerSecond => format!("{value:.0}/s"),
+            Self::MegabytesPerSecond => format!("{:.0} MB/s", value / 1e6),
             Self::Count => format!("{value:.0}"),
         }
     }

@@ -7,6 +7,7 @@ mod bare_agents;
 mod completions;
 mod direct;
 mod figure;
+mod files;
 mod health;
 mod idle;
 mod inside;
@@ -79,6 +80,7 @@ async fn run(options: &Options) -> Result<()> {
             }
             Part::Memory => Stage::with(options, options.scripted_on, &stop, memory::measure).await?,
             Part::Terminal => Stage::with(options, Platform::Docker, &stop, terminal::measure).await?,
+            Part::Files => Stage::with(options, Platform::Docker, &stop, files::measure).await?,
             Part::Platforms => platforms::measure(options, &stop).await?,
             Part::Health => Stage::with(options, Platform::Docker, &stop, health::measure).await?,
             Part::Restart => unless(&stop, restart::measure(options)).await?,

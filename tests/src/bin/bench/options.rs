@@ -91,6 +91,8 @@ pub(crate) enum Part {
     Completions,
     /// From a key to its echo in a terminal, beside the engine's own way
     Terminal,
+    /// Files into a container and out of it, beside `docker cp`
+    Files,
     /// The server's memory
     Memory,
     /// `/health` while launches and removals run

@@ -99,6 +99,8 @@ impl Stage {
             ("--cluster", cluster.clone()),
             ("--data-dir", text(path("data"))),
             ("--on-shutdown", "remove".to_owned()),
+            ("--upload-max-file-size", "1g".to_owned()),
+            ("--upload-max-files", "10000".to_owned()),
             ("--anthropic-base-url", model.url_for(bare::HOST)),
         ];
         let arguments: Vec<String> =
