@@ -54,7 +54,9 @@ pub(crate) fn run(targets: &[String], seconds: u32, found: Found) -> Result<()> 
         command::run(fuzzer.args([&new, &corpus])).with_context(|| format!("{target} found something"))?;
         if found == Found::Kept {
             let mut fuzzer = self::fuzzer(&built.join(target), &artifacts);
-            command::run(fuzzer.arg("-merge=1").args([&corpus, &new]))?;
+            // How often a branch is taken tells nothing that is worth a file.
+            fuzzer.args(["-set_cover_merge=1", "-use_counters=0"]);
+            command::run(fuzzer.args([&corpus, &new]))?;
         }
     }
     Ok(())
