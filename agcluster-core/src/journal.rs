@@ -77,6 +77,7 @@ pub enum Patience {
 pub struct Journal {
     store: Arc<dyn Store>,
     writer: Writer,
+    retention: Retention,
     logs: Arc<RwLock<HashMap<SessionId, Arc<Log>>>>,
 }
 
@@ -85,12 +86,21 @@ impl Journal {
     /// and everything is written.
     pub fn new(store: Arc<dyn Store>, retention: Retention) -> Self {
         let writer = Writer::start(Arc::clone(&store), retention);
-        Self { store, writer, logs: Arc::default() }
+        Self { store, writer, retention, logs: Arc::default() }
     }
 
     /// The store, for reading. What is written goes through the journal, which keeps the order.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Drops what is no longer kept of a session's events, and gives how many those were. Whoever writes too much has it
+    /// dropped at once; what becomes too old does so while nobody writes.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`].
+    pub async fn trim(&self, session: &SessionId) -> Result<u64> {
+        Ok(self.store.trim(session, &self.retention).await?)
     }
 
     /// Why the store does not work, while it does not.

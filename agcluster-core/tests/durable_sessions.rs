@@ -9,10 +9,10 @@ use agcluster_core::agent::TokenKey;
 use agcluster_core::config::{AgentConfig, AgentDefaults, McpEnv};
 use agcluster_core::journal::Record;
 use agcluster_core::protocol::{EventBody, FailureReason, ModelAccess, Outcome, PromptBlock, Secret, TurnId};
-use agcluster_core::provider::{ContainerProvider, ListFilter, ProviderSet};
+use agcluster_core::provider::{ContainerProvider, ErrorKind, ListFilter, ProviderSet};
 use agcluster_core::session::{
-    Idempotency, IdleAction, IdlePolicy, Launch, Owner, Session, SessionError, SessionId, Sessions, Status,
-    TurnRequest, WhenBusy,
+    Idempotency, IdleAction, IdlePolicy, Launch, Owner, Progress, Session, SessionError, SessionId, Sessions,
+    Status, TurnRequest, WhenBusy,
 };
 use agcluster_core::store::{Change, MemoryStore, Store, TurnState};
 use agcluster_providers::memory::{MemoryConfig, MemoryProvider};
@@ -245,6 +245,30 @@ async fn a_launch_that_was_cut_off_is_finished() {
 }
 
 #[tokio::test]
+async fn a_restart_that_was_cut_off_is_finished_with_the_conversation() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    session.begin(say("@@say remember me")).await.unwrap().collect::<Vec<_>>().await;
+    first.release().await;
+    // Written down, and nothing done yet: the container of the past generation still runs.
+    let mut record = world.store.sessions().await.unwrap().pop().unwrap();
+    record.state.status = Status::Starting;
+    record.state.generation += 1;
+    record.state.instance = None;
+    world.store.commit(&[Change::Session(Box::new(record))]).await.unwrap();
+    let second = world.start().await;
+    second.adopt().await;
+    let session = second.get(session.id()).unwrap();
+    status(&session, |status| *status == Status::Running).await;
+    assert_eq!((session.info().state.generation, world.containers().await), (2, 1));
+    let records: Vec<_> = session.begin(say("@@recall")).await.unwrap().map(Result::unwrap).collect().await;
+    assert!(records.iter().any(
+        |record| matches!(&record.event.body, EventBody::Text { text, .. } if text.contains("remember me"))
+    ));
+}
+
+#[tokio::test]
 async fn a_launch_that_was_cut_off_waits_for_the_key_that_is_kept_nowhere() {
     let world = World::new();
     let base_url = "http://127.0.0.1:9".to_owned();
@@ -352,6 +376,75 @@ async fn an_idle_session_rests_as_its_policy_says_and_the_next_message_wakes_it(
         let cost = |body: &EventBody| matches!(body, EventBody::SessionChanged { status, reason: Some(reason) } if status == "running" && reason.contains(" ms"));
         until(&session, 0, cost).await;
     }
+}
+
+#[tokio::test]
+async fn what_could_not_be_removed_when_a_session_fell_asleep_is_removed_later() {
+    let world = World::new();
+    let sessions = world.start().await;
+    let session = sessions.launch(launch()).await.unwrap();
+    session.begin(say("@@say remember me")).await.unwrap().collect::<Vec<_>>().await;
+    let container = session.info().state.container.unwrap();
+    world.provider.fail_next("destroy", ErrorKind::Unavailable);
+    let action = IdleAction::Stop;
+    sessions.sweep(&IdlePolicy { idle_timeout: Some(Duration::ZERO), action, ..IdlePolicy::default() }).await;
+    assert_eq!(session.info().state.status, Status::Sleeping);
+    assert!(world.provider.inspect(&container).await.is_ok(), "it still runs");
+    assert_eq!(sessions.destroy_orphans(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(world.provider.inspect(&container).await.unwrap_err().kind(), ErrorKind::NotFound);
+    let records: Vec<_> = session.begin(say("@@recall")).await.unwrap().map(Result::unwrap).collect().await;
+    assert!(records.iter().any(
+        |record| matches!(&record.event.body, EventBody::Text { text, .. } if text.contains("remember me"))
+    ));
+    assert_eq!(sessions.destroy_orphans(Duration::ZERO).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn of_a_failed_session_that_nobody_restarts_the_container_goes_whatever_waits_in_it() {
+    let world = World::new();
+    let sessions = world.start().await;
+    let session = sessions.launch(launch()).await.unwrap();
+    session.begin(say("@@say remember me")).await.unwrap().collect::<Vec<_>>().await;
+    let _running = session.begin(say("@@say begun\n@@hang")).await.unwrap();
+    let waits = session.begin(TurnRequest { when_busy: WhenBusy::Queue, ..say("@@recall") }).await.unwrap();
+    let container = session.info().state.container.unwrap();
+    assert!(world.provider.crash(&container));
+    status(&session, |status| matches!(status, Status::Failed { .. })).await;
+    let policy = |action| IdlePolicy { idle_timeout: Some(Duration::ZERO), action, ..IdlePolicy::default() };
+    sessions.sweep(&policy(IdleAction::Pause)).await;
+    assert_eq!(world.provider.inspect(&container).await.unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!((session.info().state.container, session.info().queued), (None, vec![waits.id()]));
+    session.restart().await.unwrap();
+    let records: Vec<_> = waits.map(Result::unwrap).collect().await;
+    assert!(records.iter().any(
+        |record| matches!(&record.event.body, EventBody::Text { text, .. } if text.contains("remember me"))
+    ));
+    assert!(world.provider.crash(&session.info().state.container.unwrap()));
+    status(&session, |status| matches!(status, Status::Failed { .. })).await;
+    sessions.sweep(&policy(IdleAction::Remove)).await;
+    assert!(sessions.list().is_empty());
+}
+
+#[tokio::test]
+async fn sessions_are_known_before_their_platform_says_what_it_has() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    first.release().await;
+    world.provider.fail_next("list", ErrorKind::Unavailable);
+    let second = world.start().await;
+    let mut progress = second.progress();
+    let far = |progress: &Progress| (progress.found, progress.settled);
+    assert_eq!(far(&progress.borrow()), (1, 0));
+    let known = second.get(session.id()).unwrap();
+    assert_eq!((known.info().state.status, known.info().attached), (Status::Running, false));
+    let adopting = second.clone();
+    let adopting = tokio::spawn(async move { adopting.adopt().await });
+    // It waits for its session to be found again.
+    known.chat(vec![PromptBlock::text("@@say here")]).await.unwrap().collect::<Vec<_>>().await;
+    adopting.await.unwrap();
+    assert_eq!(far(&progress.borrow_and_update()), (1, 1));
+    assert_eq!(ends(&known).await.len(), 1);
 }
 
 #[tokio::test]

@@ -182,6 +182,11 @@ impl System {
         self.folder.path().join("agents")
     }
 
+    /// The server's own folder, with its database.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// Breaks every stream between the server and agents that is open now: of a cloud, or of a system that was [started for
     /// it](Self::start_to_be_cut).
     pub fn cut_streams(&self) {

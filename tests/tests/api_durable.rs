@@ -1,6 +1,6 @@
 //! What lasts, over HTTP: streams that go on where they broke, jobs, repeated requests, transcripts, restarts.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[path = "api_durable/failing_store.rs"]
 mod failing_store;
@@ -12,6 +12,8 @@ mod messages;
 mod repeated;
 #[path = "api_durable/restarted.rs"]
 mod restarted;
+#[path = "api_durable/resting.rs"]
+mod resting;
 #[path = "api_durable/resumed.rs"]
 mod resumed;
 

@@ -13,6 +13,7 @@ use agcluster_tests::system::{Api, Session};
 use bollard::Docker;
 use bollard::query_parameters::ListContainersOptions;
 use serde_json::json;
+use sqlx::{Connection, SqliteConnection};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -83,7 +84,7 @@ fn folder(cluster: &str, model: Option<&ModelApi>) -> tempfile::TempDir {
         model.map_or_else(|| "http://127.0.0.1:9".to_owned(), |model| model.url_for("host.docker.internal"));
     let settings = format!(
         "API_PORT=0\nLOG_JSON=true\nLOG_LEVEL=trace\nAGCLUSTER_CLUSTER={cluster}\nANTHROPIC_BASE_URL={url}\nAGCLUSTER_DATA_DIR=data\n\
-         FLY_API_TOKEN=unknown-here\nSOMETHING_ELSE=\"also fine\"\nSESSION_IDLE_TIMEOUT=600\n"
+         FLY_API_TOKEN=unknown-here\nSOMETHING_ELSE=\"also fine\"\n"
     );
     std::fs::write(folder.path().join(".env"), settings).unwrap();
     folder
@@ -192,6 +193,26 @@ async fn a_server_that_shall_leave_nothing_removes_its_sessions_first() {
 }
 
 #[tokio::test]
+async fn the_environment_says_how_long_sessions_live() {
+    let folder = folder(&cluster(), None);
+    for line in [
+        "CONTAINER_PROVIDER=memory",
+        "SESSION_IDLE_TIMEOUT=0",
+        "SESSION_MAX_LIFETIME=4",
+        "SESSION_CLEANUP_INTERVAL=1",
+    ] {
+        add_setting(&folder, line);
+    }
+    let server = Program::start(folder.path()).await;
+    let session = server.launch(json!({ "driver": "scripted" })).await;
+    let chat = session.chat("@@say begun\n@@hang").await.unwrap();
+    let frames = tokio::time::timeout(LIMIT, chat.rest()).await.unwrap().unwrap();
+    assert_eq!(frames.last().unwrap().data["code"], "session_stopped");
+    server.signal("-TERM");
+    assert!(server.end().await.1);
+}
+
+#[tokio::test]
 async fn a_second_server_on_the_same_database_does_not_start() {
     let folder = folder(&cluster(), None);
     let first = Program::start(folder.path()).await;
@@ -201,6 +222,29 @@ async fn a_second_server_on_the_same_database_does_not_start() {
     assert!(text.contains("is in use by another server") && text.contains("DATABASE_URL"), "{text}");
     first.signal("-TERM");
     assert!(first.end().await.1);
+}
+
+#[tokio::test]
+async fn a_database_that_is_newer_than_the_program_is_refused_in_one_sentence() {
+    let folder = folder(&cluster(), None);
+    let server = Program::start(folder.path()).await;
+    server.signal("-TERM");
+    assert!(server.end().await.1);
+    let file = folder.path().join("data/agcluster.db").display().to_string();
+    let mut database = SqliteConnection::connect(&format!("sqlite://{file}")).await.unwrap();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+        VALUES (999, 'later', TRUE, x'00', 0)";
+    sqlx::query(newer).execute(&mut database).await.unwrap();
+    database.close().await.unwrap();
+    let output = Command::new(program()).current_dir(folder.path()).env_clear().output().await.unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    // What is no log is for whoever started it.
+    let words: Vec<&str> = text.lines().filter(|line| !line.starts_with('{')).collect();
+    assert!(
+        matches!(words[..], [one] if one.contains("999") && one.contains("use the newer program")),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -50,7 +50,10 @@ impl IdlePolicy {
             limit.is_some_and(|limit| now.duration_since(since).unsigned_abs() >= limit && now > since)
         };
         let own = &session.policy;
-        let status = session.state.borrow().status.clone();
+        let (status, has_container) = {
+            let state = session.state.borrow();
+            (state.status.clone(), state.container.is_some())
+        };
         // What could not be removed before is tried again.
         let is_left = session.disposable && matches!(status, Status::Failed { .. });
         if status == Status::Stopping || is_left {
@@ -64,7 +67,12 @@ impl IdlePolicy {
         }
         match own.idle_action.unwrap_or(self.action) {
             IdleAction::Remove => Some(Verdict::Remove("it was idle for too long")),
-            action => (status == Status::Running).then_some(Verdict::Rest(action)),
+            action => match status {
+                Status::Running => Some(Verdict::Rest(action)),
+                // Nobody came to restart it: its container need not wait any longer.
+                Status::Failed { .. } if has_container => Some(Verdict::Rest(IdleAction::Stop)),
+                _ => None,
+            },
         }
     }
 }
@@ -93,7 +101,17 @@ impl Sessions {
         }
     }
 
-    /// Sweeps sessions and orphans until the application shuts down.
+    /// Drops events that are no longer kept, of every session. What cannot be dropped now is the next time.
+    pub async fn drop_old_events(&self) {
+        for session in self.list() {
+            if let Err(error) = self.journal().trim(&session.id).await {
+                tracing::warn!(session = %session.id, %error, "old events could not be dropped yet");
+                return;
+            }
+        }
+    }
+
+    /// Sweeps sessions, their events and orphans until the application shuts down.
     pub async fn sweep_forever(&self, policy: IdlePolicy) {
         let mut ticks = tokio::time::interval(policy.interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -102,6 +120,7 @@ impl Sessions {
                 () = self.shutting_down() => return,
                 _ = ticks.tick() => self.sweep(&policy).await,
             }
+            self.drop_old_events().await;
             match self.destroy_orphans(policy.orphan_grace).await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "removed containers that nobody owned"),

@@ -11,7 +11,7 @@ use super::bring_up::{attach, bring_up, client, destroy_all, detach};
 use super::session_handle::Along;
 use super::{IdleAction, LaunchTimings, Result, Session, SessionError, Status, Waking, pump};
 use crate::journal::{Entry, Patience};
-use crate::provider::{ContainerState, DestroyOptions};
+use crate::provider::{ContainerState, DestroyOptions, ErrorKind};
 
 const KEEP_WORKSPACE: DestroyOptions = DestroyOptions { keep_workspace: true };
 
@@ -96,7 +96,16 @@ impl Session {
             (state.container.clone(), state.generation)
         };
         let id = container.ok_or_else(|| SessionError::Unreachable(pump::GONE.to_owned()))?;
-        let mut container = provider.inspect(&id).await?;
+        let found = provider.inspect(&id).await;
+        let lost = match &found {
+            Ok(container) => pump::end_of(container),
+            Err(error) => (error.kind() == ErrorKind::NotFound).then(|| pump::GONE.to_owned()),
+        };
+        if let Some(reason) = lost {
+            pump::fail_with(self, FailureReason::ContainerLost, reason).await?;
+            return Err(self.state.borrow().not_running());
+        }
+        let mut container = found?;
         if container.state == ContainerState::Paused {
             container = provider.resume(&id).await?;
         }
@@ -149,9 +158,12 @@ impl Session {
         bring_up(self, warnings).await
     }
 
-    /// Freezes an idle session, or stops its container, if it is still idle.
+    /// Freezes an idle session, or stops its container, if it is still idle. Of one that has failed, the container goes.
     pub(super) async fn rest(self: &Arc<Self>, action: IdleAction) -> Result<()> {
         let _lifecycle = self.lifecycle.lock().await;
+        if matches!(self.state.borrow().status, Status::Failed { .. }) {
+            return self.clear_away().await;
+        }
         if !self.is_running() || !self.is_idle() {
             return Ok(());
         }
@@ -170,13 +182,28 @@ impl Session {
             Ok(Along::entry(Entry::own(state.generation, None, body)))
         })
         .await?;
-        let _carrier = detach(self).await;
-        if pause {
-            provider.pause(&id).await?;
-        } else {
-            provider.destroy(&id, KEEP_WORKSPACE).await?;
+        let carrier = detach(self).await;
+        if !pause {
+            // What is left of it now is removed with what nobody owns.
+            return Ok(provider.destroy(&id, KEEP_WORKSPACE).await?);
         }
-        Ok(())
+        let paused = provider.pause(&id).await;
+        drop(carrier);
+        if paused.is_err() {
+            // It may run on, so it is not said to rest.
+            self.thaw().await?;
+        }
+        Ok(paused?)
+    }
+
+    /// Removes what is left of a failed session's container.
+    async fn clear_away(&self) -> Result<()> {
+        destroy_all(self, KEEP_WORKSPACE).await?;
+        let cleared = self.change(Patience::Endless, |state| {
+            state.container = None;
+            Ok(Along::default())
+        });
+        cleared.await
     }
 
     pub(super) async fn announce(&self, status: Status, reason: Option<&str>) -> Result<()> {

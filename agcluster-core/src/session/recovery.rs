@@ -151,9 +151,7 @@ impl Sessions {
                 Ok(())
             }
             Status::Running => adopt_running(session, containers).await,
-            Status::Paused if own(session, &containers).is_none() => {
-                pump::fail_with(session, FailureReason::ContainerLost, pump::GONE.to_owned()).await
-            }
+            Status::Paused => settle_paused(session, containers).await,
             Status::Sleeping => {
                 let _lifecycle = session.lifecycle.lock().await;
                 let left = containers.iter().any(|container| container.state != ContainerState::Remains);
@@ -163,12 +161,12 @@ impl Sessions {
                 Ok(())
             }
             Status::Stopping => self.remove(&session.id).await,
-            Status::Paused | Status::Failed { .. } => Ok(()),
+            Status::Failed { .. } => Ok(()),
         }
     }
 
-    /// Removes containers of this cluster that belong to no session known here, and those of generations that are past,
-    /// once they have been seen for `grace`. Gives how many.
+    /// Removes containers of this cluster that belong to no session known here, or to one that sleeps, and those of
+    /// generations that are past, once they have been seen for `grace`. Gives how many.
     ///
     /// # Errors
     /// The first provider's that failed; the others have been swept all the same.
@@ -210,8 +208,12 @@ impl Sessions {
             let Some(session) = session.filter(|session| session.placement.name() == name) else {
                 return Some((container.id, DestroyOptions::default()));
             };
-            let past = container.labels.generation < session.state.borrow().generation;
-            let stale = past && container.state != ContainerState::Remains;
+            let over = {
+                let state = session.state.borrow();
+                // One that sleeps has none: what could not be removed when it fell asleep is removed now.
+                container.labels.generation < state.generation || state.status == Status::Sleeping
+            };
+            let stale = over && container.state != ContainerState::Remains;
             stale.then_some((container.id, KEEP_WORKSPACE))
         };
         Ok(containers.into_iter().filter_map(orphan).collect())
@@ -263,6 +265,25 @@ async fn adopt_running(session: &Arc<Session>, containers: Vec<Container>) -> Re
         None => session.start_next().await,
     }
     Ok(())
+}
+
+async fn settle_paused(session: &Arc<Session>, containers: Vec<Container>) -> Result<()> {
+    let _lifecycle = session.lifecycle.lock().await;
+    // Woken or removed before its turn came.
+    if session.state.borrow().status != Status::Paused {
+        return Ok(());
+    }
+    let own = own(session, &containers);
+    if let Some(reason) = own.as_ref().map_or_else(|| Some(pump::GONE.to_owned()), pump::end_of) {
+        return pump::fail_with(session, FailureReason::ContainerLost, reason).await;
+    }
+    match own {
+        // It was written down, and cut off before it was done.
+        Some(container) if container.state == ContainerState::Running => {
+            Ok(session.provider()?.pause(&container.id).await?)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Goes on with a launch or a restart that was cut off, as soon as everything is there that it takes.

@@ -439,10 +439,15 @@ impl Session {
         }
     }
 
-    /// Whether it runs no turn, none waits, and no request acts in it.
+    /// Whether it runs no turn, none waits, and no request acts in it. What waits in a session that has failed waits for
+    /// its restart, which nobody may ask for.
     pub(super) fn is_idle(&self) -> bool {
-        let has_turns = self.state.borrow().turn.is_some() || !self.turns(|turns| turns.queued.is_empty());
-        !has_turns && !self.is_acted_in()
+        let (runs, failed) = {
+            let state = self.state.borrow();
+            (state.turn.is_some(), matches!(state.status, Status::Failed { .. }))
+        };
+        let waits = !failed && !self.turns(|turns| turns.queued.is_empty());
+        !runs && !waits && !self.is_acted_in()
     }
 
     /// Whether it takes turns, or can be made to.

@@ -1,5 +1,7 @@
 //! Reconnecting at any byte gives what is missing, once.
 
+use agcluster_tests::system::Chat;
+
 use super::*;
 
 /// Whole frames of a text that may be cut off anywhere, as a client takes them: id and data.
@@ -95,6 +97,33 @@ async fn a_job_s_events_go_on_from_any_of_them() {
 }
 
 #[tokio::test]
+async fn a_stream_of_tools_goes_on_from_any_of_its_events() {
+    let system = system().await;
+    let api = system.api("key").described();
+    let session = scripted(&api).await;
+    let calls: String =
+        (0..8).map(|nth| format!("@@say {nth}\n@@tool Bash {{\"nth\": {nth}}} => ok\n")).collect();
+    session.ask(&calls).await.unwrap();
+    // Of each call: that it begins, what it is, its result.
+    let read = async |after: &str, count: usize| {
+        let path = format!("/api/tools/{}/stream", session.id);
+        let response = api.request(Method::GET, &path).header("last-event-id", after).send().await.unwrap();
+        let mut stream = Chat::new(response);
+        let mut seen = Vec::new();
+        while seen.len() < count {
+            seen.push(stream.next().await.unwrap().unwrap());
+        }
+        seen
+    };
+    let all = read("0", 24).await;
+    for seen in 1..24 {
+        let id = all[seen - 1].id.unwrap().to_string();
+        assert_eq!(read(&id, 24 - seen).await, all[seen..], "behind {id}");
+    }
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_cursor_must_be_one_of_the_stream_s() {
     let system = system().await;
     let api = system.api("key").described();
@@ -107,6 +136,7 @@ async fn a_cursor_must_be_one_of_the_stream_s() {
         format!("/api/agents/{id}/messages"),
         format!("/api/jobs/{job}/stream"),
         format!("/api/jobs/{job}/stream?format=chat"),
+        format!("/api/tools/{id}/stream"),
     ];
     for path in &streams {
         let join = if path.contains('?') { '&' } else { '?' };

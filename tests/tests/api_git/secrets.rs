@@ -1,4 +1,4 @@
-//! A private repository in Docker, whose token stands nowhere that the agent can look.
+//! A private repository in Docker, whose token stands nowhere that the agent can look, and in no database.
 
 use super::*;
 
@@ -36,5 +36,17 @@ async fn the_token_of_a_private_repository_is_nowhere_in_the_container() {
     fine(tell(&api, &session, "push", push).await);
     let found = bash(SEARCH).await;
     assert_eq!(found.trim(), "searched", "{found}");
+    assert!(holding(&ground, &session.id).contains("agcluster.db"), "the search finds what is there");
+    assert_eq!(holding(&ground, TOKEN), "");
     ground.stop().await;
+}
+
+/// The files of the server that hold a text.
+fn holding(ground: &Ground, text: &str) -> String {
+    let data = std::fs::read_dir(ground.system.data()).unwrap().map(|entry| entry.unwrap().path());
+    let holds = |file: &std::path::PathBuf| {
+        let bytes = std::fs::read(file).unwrap();
+        bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    data.filter(holds).map(|file| file.display().to_string()).collect()
 }

@@ -1,6 +1,6 @@
 //! What outlives a server, and what must not.
 
-use agcluster_tests::system::{Installation, Plan};
+use agcluster_tests::system::{Chat, Installation, Plan};
 use futures::StreamExt;
 
 use super::*;
@@ -44,4 +44,25 @@ async fn after_a_kill_conversations_go_on_and_sessions_for_one_answer_are_gone()
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_broke_off_goes_on_as_its_job() {
+    let system = system().await;
+    let api = system.api("key");
+    let mut body = ask("@@say begun\n@@gate go\n@@say the end");
+    body["stream"] = true.into();
+    let broken = post(&api, CHAT, &[("x-conversation-id", "c-1")], &body).send().await.unwrap();
+    let header = |name: &str| broken.headers()[name].to_str().unwrap().to_owned();
+    let (job, session) = (header("x-turn-id"), api.session(&header("x-session-id")));
+    drop(broken);
+    let mut events = session.events(0).await.unwrap();
+    let asked = events.until("question_asked").await.unwrap().id.unwrap();
+    let answer = json!({ "request_id": "go", "decision": "answers", "answers": {} });
+    assert_eq!(session.post("answer", answer).await.unwrap().status, StatusCode::OK);
+    let path = format!("/api/jobs/{job}/stream?after={asked}");
+    let mut rest = Chat::new(api.request(Method::GET, &path).send().await.unwrap());
+    assert_eq!(rest.until("text").await.unwrap().data["text"], "the end");
+    assert_eq!(rest.until("turn_ended").await.unwrap().data["outcome"], "completed");
+    system.stop().await.unwrap();
 }
