@@ -13,7 +13,8 @@
 //! * [`platforms`]: clouds, with containers for machines;
 //! * [`seeded`]: chance that can be repeated;
 //! * [`postgres`]: a PostgreSQL server;
-//! * [`system`]: a whole AgCluster: the server, the model API behind it, clients before it.
+//! * [`system`]: a whole AgCluster: the server, the model API behind it, clients before it;
+//! * [`trouble`]: what befalls it from outside.
 
 pub mod aloud;
 pub mod conformance;
@@ -26,3 +27,4 @@ pub mod platforms;
 pub mod postgres;
 pub mod seeded;
 pub mod system;
+pub mod trouble;

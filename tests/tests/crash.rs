@@ -29,3 +29,16 @@ async fn nothing_is_lost_doubled_or_left_behind_with_the_scripted_agent() {
 async fn nothing_is_lost_doubled_or_left_behind_with_claude_on_docker() {
     crash(&["--rounds=2", "--seed=1", "--agent=claude"]).await;
 }
+
+#[tokio::test]
+async fn nothing_is_lost_whatever_befalls_the_scripted_agent() {
+    crash(&["--rounds=10", "--seed=2", "--still=3", "--trouble=container,program,standstill,disk,lock"])
+        .await;
+    crash(&["--rounds=3", "--seed=2", "--trouble=postgres"]).await;
+}
+
+#[tokio::test]
+async fn nothing_is_lost_whatever_befalls_claude_on_docker() {
+    let troubles = "--trouble=container,program,standstill,network,lock";
+    crash(&["--rounds=6", "--seed=3", "--still=3", "--agent=claude", troubles]).await;
+}

@@ -7,7 +7,7 @@ mod stores;
 use std::time::Duration;
 
 use agcluster_tests::system::{Api, Chat, Installation, Session};
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 /// The key of the launches.
@@ -36,9 +36,15 @@ async fn deltas(chat: &mut Chat, many: usize) -> anyhow::Result<()> {
     .await
 }
 
-/// The whole journal of a session that runs no turn, of which `turn` is the last: each event once and in order, one end a turn.
+/// The whole journal of a session with the scripted agent.
 async fn journal(session: &Session) -> anyhow::Result<Vec<Value>> {
-    let answer = soon("the last turn", session.ask("@@say the end")).await?;
+    whole_journal(session, "@@say the end").await
+}
+
+/// The whole journal of a session that runs no turn, after another one in which its agent says `the end`: each event once and
+/// in order, one end a turn.
+async fn whole_journal(session: &Session, last: &str) -> anyhow::Result<Vec<Value>> {
+    let answer = soon("the last turn", session.ask(last)).await?;
     ensure!(answer.status.is_success(), "the last turn was answered {}", answer.body);
     let mut stream = session.events(0).await?;
     let mut events: Vec<Value> = Vec::new();
@@ -105,14 +111,4 @@ async fn until_ready(api: &Api, ready: bool) -> anyhow::Result<Value> {
         }
     })
     .await
-}
-
-/// The one container of a session, as the platform names it.
-async fn container(installation: &Installation, session: &Session) -> anyhow::Result<String> {
-    let filter = agcluster_core::provider::ListFilter { cluster: None, session: Some(session.id.clone()) };
-    let found = installation.platform().await?.list(filter).await?;
-    match found.as_slice() {
-        [one] => Ok(one.id.0.clone()),
-        others => bail!("{} containers instead of one", others.len()),
-    }
 }

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use agcluster_tests::system::{Installation, Plan, Provider};
-use anyhow::{Context, ensure};
-use bollard::Docker;
-use bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
+use agcluster_tests::trouble::{CutOff, container};
+use anyhow::ensure;
 use serde_json::Value;
 
-use super::{container, deltas, journal, of_type, scripted, soon};
+use super::{deltas, journal, of_type, scripted, soon};
 
 /// How long it cannot be reached.
 const AWAY: Duration = Duration::from_secs(4);
@@ -19,17 +18,10 @@ async fn a_cut_network_loses_nothing() -> anyhow::Result<()> {
         let session = scripted(installation).await?;
         let mut chat = session.chat("@@stream 200 every 20ms of 20 bytes").await?;
         deltas(&mut chat, 10).await?;
-        let docker = Docker::connect_with_defaults()?.negotiate_version().await?;
-        let id = container(installation, &session).await?;
-        let networks = docker.inspect_container(&id, None).await?.network_settings;
-        let networks = networks.and_then(|settings| settings.networks).context("no network")?;
-        let name = networks.into_keys().next().context("no network")?;
-        let cut = NetworkDisconnectRequest { container: id.clone(), force: Some(true) };
-        docker.disconnect_network(&name, cut).await?;
+        let cut = CutOff::from_network(&container(installation, &session.id).await?).await?;
         tokio::time::sleep(AWAY).await;
         ensure!(session.get().await?.body["status"] == "running", "it was given up");
-        let mend = NetworkConnectRequest { container: id, ..NetworkConnectRequest::default() };
-        docker.connect_network(&name, mend).await?;
+        cut.mend().await?;
         let frames = soon("the end of the turn", chat.rest()).await?;
         ensure!(frames.last().is_some_and(|last| last.data["type"] == "complete"), "{:?}", frames.last());
         let events = journal(&session).await?;

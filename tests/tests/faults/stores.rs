@@ -1,14 +1,11 @@
 //! Databases that cannot be written for a while: what was begun goes on and loses nothing, what would begin is refused with a
 //! reason, and all is well again by itself.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
 use agcluster_tests::postgres::Postgres;
 use agcluster_tests::system::{Chat, Installation, Plan, Provider, Session};
-use anyhow::{Context, ensure};
+use agcluster_tests::trouble::{Locked, fill_disk, small_disk};
+use anyhow::ensure;
 use reqwest::StatusCode;
-use sqlx::{Connection, SqliteConnection};
 
 use super::{KEY, deltas, journal, of_type, scripted, soon, until_ready};
 
@@ -64,19 +61,10 @@ async fn goes_on(
 
 #[tokio::test]
 async fn a_full_disk_refuses_with_a_reason_loses_nothing_and_recovers() -> anyhow::Result<()> {
-    // A disk of the server's own, in memory, which ends with it.
-    let disk = "mkdir -p data && mount -t tmpfs -o size=8m,mode=0700 tmpfs data && exec \"$@\"";
-    let apart: &[&str] = if rustix::process::geteuid().is_root() {
-        &["unshare", "--mount", "--propagation", "private"]
-    } else {
-        &["unshare", "--user", "--map-root-user", "--mount"]
-    };
-    let wrapper = apart.iter().copied().chain(["sh", "-c", disk, "sh"]).map(str::to_owned).collect();
-    let plan = Plan { wrapper, ..Plan::on(Provider::Process) };
+    let plan = Plan { wrapper: small_disk(8), ..Plan::on(Provider::Process) };
     Box::pin(Installation::with(plan, async |installation| {
         let working = working(installation).await?;
-        let filler = inside(installation, "data/filler")?;
-        fill(&filler)?;
+        let filler = fill_disk(installation)?;
         until_ready(&installation.api(KEY), false).await?;
         refuses(installation, &working.2).await?;
         std::fs::remove_file(&filler)?;
@@ -85,39 +73,14 @@ async fn a_full_disk_refuses_with_a_reason_loses_nothing_and_recovers() -> anyho
     .await
 }
 
-/// A path in the server's own view of the files.
-fn inside(installation: &Installation, name: &str) -> anyhow::Result<PathBuf> {
-    let pid = installation.pid().context("the server is gone")?;
-    let path = installation.path(name);
-    Ok(Path::new(&format!("/proc/{pid}/root")).join(path.strip_prefix("/")?))
-}
-
-/// Fills the disk to the last byte.
-fn fill(path: &Path) -> anyhow::Result<()> {
-    let mut file = std::fs::File::create(path)?;
-    for size in [64 << 10, 4 << 10, 1] {
-        loop {
-            match file.write_all(&vec![0; size]) {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => break,
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    Ok(())
-}
-
 #[tokio::test]
 async fn a_locked_database_refuses_with_a_reason_loses_nothing_and_recovers() -> anyhow::Result<()> {
     Box::pin(Installation::with(Plan::on(Provider::Process), async |installation| {
         let working = working(installation).await?;
-        let file = installation.path("data/agcluster.db").display().to_string();
-        let mut other = SqliteConnection::connect(&format!("sqlite://{file}")).await?;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await?;
+        let locked = Locked::database(installation).await?;
         until_ready(&installation.api(KEY), false).await?;
         refuses(installation, &working.2).await?;
-        sqlx::query("ROLLBACK").execute(&mut other).await?;
-        other.close().await?;
+        locked.unlock().await?;
         goes_on(installation, working).await
     }))
     .await

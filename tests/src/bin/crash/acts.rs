@@ -17,8 +17,8 @@ use super::options::Agent;
 /// The key that sessions are launched with.
 pub(crate) const KEY: &str = "crash-key-93ab27";
 
-/// How long the events of one journal may take to be read.
-const READING: Duration = Duration::from_secs(120);
+/// How long the events of one journal may take to be read, also on a machine that has much else to do.
+const READING: Duration = Duration::from_secs(600);
 
 /// Launches a session, with an idempotency key, and gives its id.
 ///
@@ -85,6 +85,32 @@ pub(crate) async fn restart(line: Arc<Line>, session: String, wait: Duration) ->
     let path = format!("/api/agents/sessions/{session}/restart");
     let decided = line.decided(|api| api.request(Method::POST, &path).json(&json!({}))).await?;
     Ok(matches!(decided, Decided::Taken(_)))
+}
+
+/// Waits until a session says that its container of this generation is gone, and restarts it. One that has another container
+/// by then is left alone.
+///
+/// # Errors
+/// When it does not say so, or cannot be restarted.
+pub(crate) async fn revive(line: Arc<Line>, session: String, generation: u64) -> Result<()> {
+    let path = format!("/api/agents/sessions/{session}");
+    let reviving = async {
+        let mut looks = tokio::time::interval(Duration::from_millis(50));
+        loop {
+            looks.tick().await;
+            let look = line.get(&path).await?;
+            let is_next = look["generation"].as_u64().is_some_and(|next| next > generation);
+            match look["status"].as_str() {
+                Some("failed") => {
+                    return restart(Arc::clone(&line), session.clone(), Duration::ZERO).await.map(drop);
+                }
+                Some("running") if is_next => return Ok(()),
+                _ => {}
+            }
+        }
+    };
+    let revived = tokio::time::timeout(READING, reviving).await;
+    revived.with_context(|| format!("{session} does not say that its container is gone"))?
 }
 
 /// Removes a session.

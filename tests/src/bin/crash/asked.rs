@@ -4,6 +4,7 @@ use agcluster_tests::seeded::Seeded;
 use serde_json::{Value, json};
 
 use super::options::Agent;
+use super::trouble::Trouble;
 
 /// A turn that was asked for.
 #[derive(Debug, Clone)]
@@ -28,6 +29,15 @@ impl Asked {
             Agent::Claude => claude(&marker, seeded),
         };
         Self { marker, prompt, says, turn: None, may_be_cut: false }
+    }
+
+    /// The same, with something that may end it from outside. A scripted agent's program ends by its own hand.
+    pub(crate) fn befallen_by(mut self, trouble: Trouble, agent: Agent) -> Self {
+        self.may_be_cut |= trouble.cuts();
+        if (trouble, agent) == (Trouble::Program, Agent::Scripted) {
+            self.prompt += "\n@@die";
+        }
+        self
     }
 }
 

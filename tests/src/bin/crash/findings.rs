@@ -59,6 +59,7 @@ pub(crate) struct Findings {
     pub(crate) rounds: u32,
     pub(crate) kills: u32,
     pub(crate) phases: BTreeMap<Phase, u32>,
+    pub(crate) troubles: BTreeMap<String, u32>,
     pub(crate) launches: u32,
     pub(crate) turns: u32,
     pub(crate) restarts: u32,
@@ -95,10 +96,25 @@ impl Findings {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, kills, phases, launches, turns, restarts, deletes, events, disconnects, .. } =
-            self;
+        let Self {
+            rounds,
+            kills,
+            phases,
+            troubles,
+            launches,
+            turns,
+            restarts,
+            deletes,
+            events,
+            disconnects,
+            ..
+        } = self;
         let phases: Vec<_> = phases.iter().map(|(phase, count)| format!("{phase} {count}")).collect();
         writeln!(f, "{rounds} rounds, {kills} kills (what was going on: {})", phases.join(", "))?;
+        if !troubles.is_empty() {
+            let troubles: Vec<_> = troubles.iter().map(|(name, count)| format!("{name} {count}")).collect();
+            writeln!(f, "what befell it: {}", troubles.join(", "))?;
+        }
         writeln!(f, "{launches} launches, {turns} turns, {restarts} restarts, {deletes} deletes")?;
         writeln!(f, "{events} events checked, {disconnects} streams cut")?;
         let counts = [Fault::Lost, Fault::Duplicated, Fault::Orphaned, Fault::Untrue]

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use agcluster_tests::system::Provider;
+use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
+
+use super::trouble::Trouble;
 
 /// Kill the server again and again while it works, and see that nothing is lost, doubled or left behind.
 #[derive(Debug, Clone, Parser)]
@@ -24,6 +27,14 @@ pub(crate) struct Options {
     /// What agents run in [default: process for the scripted agent, docker for Claude]
     #[arg(long, value_enum)]
     provider: Option<Platform>,
+
+    /// What befalls the system in each round instead of a kill of its server, comma-separated; a kill may follow
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) trouble: Vec<Trouble>,
+
+    /// What stands still or is cut off is so for so many seconds at the most, and for all of them in one round of four
+    #[arg(long, default_value_t = 5)]
+    pub(crate) still: u64,
 
     /// So many times, at any byte, a client loses its event stream and goes on; after the rounds
     #[arg(long, default_value_t = 0)]
@@ -73,6 +84,27 @@ impl Options {
         }
     }
 
+    /// Whether this may befall it.
+    pub(crate) fn has(&self, trouble: Trouble) -> bool {
+        self.trouble.contains(&trouble)
+    }
+
+    /// Refuses what cannot be together.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub(crate) fn check(&self) -> Result<()> {
+        let is_on_docker = self.provider() == Provider::Docker;
+        let databases = [Trouble::Disk, Trouble::Lock, Trouble::Postgres];
+        let chosen = databases.into_iter().filter(|trouble| self.has(*trouble)).count();
+        ensure!(chosen <= 1, "choose one of disk, lock and postgres: there is one database");
+        ensure!(
+            is_on_docker || !self.has(Trouble::Network),
+            "only containers of Docker are cut from their network: add --provider=docker"
+        );
+        Ok(())
+    }
+
     /// The seed that was asked for, or a new one.
     pub(crate) fn seed(&self) -> u64 {
         // Short enough to be typed.
@@ -93,6 +125,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Options::command().debug_assert();
+    }
+
+    #[test]
+    fn what_cannot_be_together_is_refused() {
+        let check = |line: &[&str]| Options::try_parse_from(line).unwrap().check();
+        assert!(check(&["crash", "--trouble=container,disk"]).is_ok());
+        assert!(check(&["crash", "--trouble=postgres,lock"]).is_err());
+        assert!(check(&["crash", "--trouble=network"]).is_err());
+        assert!(check(&["crash", "--trouble=network", "--agent=claude"]).is_ok());
     }
 
     #[test]
