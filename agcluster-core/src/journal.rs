@@ -100,7 +100,11 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Store`].
     pub async fn trim(&self, session: &SessionId) -> Result<u64> {
-        Ok(self.store.trim(session, &self.retention).await?)
+        let dropped = self.store.trim(session, &self.retention).await?;
+        if dropped > 0 {
+            self.log(session).await?.forget_before(self.store.extent(session).await?.earliest);
+        }
+        Ok(dropped)
     }
 
     /// Why the store does not work, while it does not.

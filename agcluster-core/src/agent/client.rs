@@ -48,6 +48,11 @@ impl AgentClient {
         Ok(Self { transport: Transport::new(endpoint, token)? })
     }
 
+    /// Whether another client reaches the same address, as far as addresses can be told apart.
+    pub fn is_at(&self, other: &Self) -> bool {
+        self.transport.is_at(&other.transport)
+    }
+
     /// Who is there and how far it has come.
     ///
     /// # Errors

@@ -98,6 +98,15 @@ impl Transport {
         Ok(Self { route, headers })
     }
 
+    /// Whether both reach the same address, as far as addresses can be told apart.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        match (&self.route, &other.route) {
+            (Route::Http(_, one), Route::Http(_, another)) => one == another,
+            (Route::Dial(_), Route::Dial(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Sends a request and gives status and body. Ends when the head of the answer is there, or at the call's limit.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<(StatusCode, Body)> {
         let Call { operation, limit, .. } = call;

@@ -86,6 +86,14 @@ impl Log {
         Some(tail.records.iter().skip(skip).take(limit).cloned().collect())
     }
 
+    /// What the store no longer has is shown to nobody any more.
+    pub(super) fn forget_before(&self, earliest: u64) {
+        let mut tail = self.tail();
+        while tail.records.front().is_some_and(|record| record.seq() < earliest) {
+            tail.pop();
+        }
+    }
+
     pub(super) fn close(&self) {
         self.head.send_modify(|head| head.closed = true);
     }
@@ -105,9 +113,13 @@ impl Tail {
         self.records.extend(records);
         self.bytes += bytes;
         while self.records.len() > 1 && (self.records.len() > TAIL_RECORDS || self.bytes > TAIL_BYTES) {
-            if let Some(oldest) = self.records.pop_front() {
-                self.bytes -= oldest.json().len();
-            }
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) {
+        if let Some(oldest) = self.records.pop_front() {
+            self.bytes -= oldest.json().len();
         }
     }
 }

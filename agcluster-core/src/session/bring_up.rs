@@ -15,7 +15,7 @@ use super::{
 use crate::agent::{AgentClient, wait_until_healthy};
 use crate::journal::{Entry, Patience};
 use crate::provider::{
-    Container, ContainerProvider, ContainerSpec, DestroyOptions, ErrorKind, Labels, ListFilter,
+    Container, ContainerId, ContainerProvider, ContainerSpec, DestroyOptions, ErrorKind, Labels, ListFilter,
 };
 
 /// How long an agent server may take to listen.
@@ -42,7 +42,7 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
         })
         .await?;
 
-    let client = client(session, provider.as_ref(), &container, generation).await?;
+    let client = client(session, provider.as_ref(), &container.id, generation).await?;
     let health = tokio::select! {
         health = wait_until_healthy(&client, HEALTHY) => health?,
         error = until_container_ends(provider.as_ref(), &container) => return Err(error),
@@ -54,7 +54,12 @@ pub(super) async fn bring_up(session: &Arc<Session>, mut warnings: Vec<String>) 
     session.files.lock().unwrap_or_else(PoisonError::into_inner).clear();
     let timings = LaunchTimings { created_us, healthy_us, ready_us: elapsed() };
 
-    warnings.extend(container.warnings.iter().cloned());
+    // The container before it may have said the same.
+    for warning in &container.warnings {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
     *session.facts.write().unwrap_or_else(PoisonError::into_inner) =
         Some(LaunchFacts { agent: configured.agent, warnings, timings });
     // What a restart or a wake-up has cost. The first container's time is in the answer to the launch.
@@ -115,11 +120,11 @@ fn spec(session: &Session, generation: u32) -> ContainerSpec {
 pub(super) async fn client(
     session: &Session,
     provider: &dyn ContainerProvider,
-    container: &Container,
+    container: &ContainerId,
     generation: u32,
 ) -> Result<AgentClient> {
     let token = session.cluster.key.token(session.id.as_str(), generation);
-    let endpoint = provider.endpoint(&container.id).await?;
+    let endpoint = provider.endpoint(container).await?;
     Ok(AgentClient::new(&endpoint, &token)?)
 }
 

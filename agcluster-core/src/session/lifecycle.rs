@@ -109,7 +109,7 @@ impl Session {
         if container.state == ContainerState::Paused {
             container = provider.resume(&id).await?;
         }
-        let client = client(self, provider.as_ref(), &container, generation).await?;
+        let client = client(self, provider.as_ref(), &container.id, generation).await?;
         let took = begun.elapsed();
         self.thawed_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let woken = format!("it was thawed in {} ms, as it had been", took.as_millis());

@@ -9,6 +9,7 @@ use futures::{FutureExt, StreamExt};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
+use super::bring_up::client;
 use super::lifecycle::changed;
 use super::session_handle::Along;
 use super::turn_end::LastWords;
@@ -86,7 +87,9 @@ impl Pump {
                     }
                 }
                 Err(error) => {
-                    if let Some(lost) = refused(&error) {
+                    if let Some(lost) = refused(&error)
+                        && cancel.run_until_cancelled(self.has_moved()).await? == Some(false)
+                    {
                         return Some(lost);
                     }
                     tracing::debug!(session = %self.session.id, %error, "an event stream could not be opened");
@@ -212,7 +215,7 @@ impl Pump {
     }
 
     /// Finds out what is true after a connection was lost. `Ok(true)` when the agent server answers.
-    async fn check(&self) -> Result<bool, Lost> {
+    async fn check(&mut self) -> Result<bool, Lost> {
         let (container, instance) = {
             let state = self.session.state.borrow();
             (state.container.clone(), state.instance.clone())
@@ -221,18 +224,47 @@ impl Pump {
             if instance.is_none_or(|instance| instance == health.instance) && health.generation.is_some() {
                 return Ok(true);
             }
+            if self.has_moved().await != Some(false) {
+                return Ok(false);
+            }
             let reason = "its agent server was started anew and knows nothing of it".to_owned();
             return Err(Lost { failure: FailureReason::AgentServerLost, reason });
         }
         let (Some(id), Ok(provider)) = (container, self.session.provider()) else { return Ok(false) };
         match provider.inspect(&id).await {
-            Ok(container) => ended(&container).map_or(Ok(false), Err),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(gone()),
+            Ok(container) => match ended(&container) {
+                Some(lost) => return Err(lost),
+                None => {
+                    self.has_moved().await;
+                }
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(gone()),
             Err(error) => {
                 tracing::debug!(session = %self.session.id, %error, "a container could not be looked at");
-                Ok(false)
             }
         }
+        Ok(false)
+    }
+
+    /// Whether the container is reached at another address than before, where then somebody else may answer: it came back to
+    /// a network that was cut. From now on it is asked there. Nothing when the platform does not say.
+    async fn has_moved(&mut self) -> Option<bool> {
+        let (id, provider) = (self.session.container()?, self.session.provider().ok()?);
+        let client = match client(&self.session, provider.as_ref(), &id, self.generation).await {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::debug!(session = %self.session.id, %error, "a container's address is not known");
+                return None;
+            }
+        };
+        if client.is_at(&self.client) {
+            return Some(false);
+        }
+        tracing::info!(session = %self.session.id, "a container has another address");
+        self.client = client.clone();
+        // Unless the session has let go of it meanwhile.
+        self.session.client.send_if_modified(|known| known.is_some() && known.replace(client).is_some());
+        Some(true)
     }
 }
 

@@ -252,7 +252,7 @@ async fn adopt_running(session: &Arc<Session>, containers: Vec<Container>) -> Re
     if container.state == ContainerState::Paused {
         container = provider.resume(&container.id).await?;
     }
-    let client = client(session, provider.as_ref(), &container, container.labels.generation).await?;
+    let client = client(session, provider.as_ref(), &container.id, container.labels.generation).await?;
     let cursor = session.cursor().await?;
     attach(session, &container, client, cursor);
     let sent = session.turns(|turns| {

@@ -21,6 +21,9 @@ async fn a_session_is_restarted_with_its_conversation() {
     assert_eq!((after.status, &after.body["status"]), (StatusCode::OK, &json!("running")), "{}", after.body);
     assert_eq!(after.body["generation"], before["generation"].as_u64().unwrap() + 1);
     assert_eq!(after.body["conversation"], before["conversation"]);
+    let warnings = session.get().await.unwrap().body["warnings"].clone();
+    assert!(!warnings.as_array().unwrap().is_empty());
+    assert_eq!(warnings, before["warnings"], "nothing is said twice");
     let recalled = session.ask("@@recall").await.unwrap();
     assert!(recalled.body["content"].as_str().unwrap().contains("remember me"), "{}", recalled.body);
 

@@ -96,7 +96,7 @@ async fn a_configuration_says_how_long_its_own_sessions_live() {
 async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed() {
     for provider in [Provider::Process, Provider::Docker] {
         let plan = Plan::on(provider).with(&SHORT).with(&["--session-idle-action=pause"]);
-        Installation::with(plan, async |installation| {
+        Box::pin(Installation::with(plan, async |installation| {
             let api = installation.api("key").described();
             let session = scripted(&api).await;
             assert_eq!(session.ask("@@say remember me").await?.body["content"], "remember me");
@@ -131,7 +131,7 @@ async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed(
             assert_eq!(session.get().await?.body["generation"], 1, "it is the same container");
             session.delete().await?;
             Ok(())
-        })
+        }))
         .await
         .unwrap();
     }
@@ -140,7 +140,7 @@ async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed(
 #[tokio::test]
 async fn a_paused_session_whose_container_went_says_so_and_is_restarted() {
     let plan = Plan::on(Provider::Process).with(&SHORT).with(&["--session-idle-action=pause"]);
-    Installation::with(plan, async |installation| {
+    Box::pin(Installation::with(plan, async |installation| {
         let api = installation.api("key").described();
         let session = scripted(&api).await;
         session.ask("@@say remember me").await?;
@@ -159,7 +159,7 @@ async fn a_paused_session_whose_container_went_says_so_and_is_restarted() {
         assert!(recalled.body["content"].as_str().unwrap().contains("remember me"), "{}", recalled.body);
         session.delete().await?;
         Ok(())
-    })
+    }))
     .await
     .unwrap();
 }

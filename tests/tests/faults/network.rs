@@ -19,6 +19,8 @@ async fn a_cut_network_loses_nothing() -> anyhow::Result<()> {
         let mut chat = session.chat("@@stream 200 every 20ms of 20 bytes").await?;
         deltas(&mut chat, 10).await?;
         let cut = CutOff::from_network(&container(installation, &session.id).await?).await?;
+        // It takes the address that is free now, where it must not be taken for the one that is away.
+        let other = scripted(installation).await?;
         tokio::time::sleep(AWAY).await;
         ensure!(session.get().await?.body["status"] == "running", "it was given up");
         cut.mend().await?;
@@ -27,7 +29,10 @@ async fn a_cut_network_loses_nothing() -> anyhow::Result<()> {
         let events = journal(&session).await?;
         let is_streamed = |event: &&Value| event["text"].as_str().is_some_and(|text| text.len() == 20);
         ensure!(of_type(&events, "text_delta").filter(is_streamed).count() == 200, "events were lost");
-        session.delete().await?;
+        ensure!(other.ask("@@say here").await?.body["content"] == "here", "the other one was disturbed");
+        for session in [session, other] {
+            session.delete().await?;
+        }
         Ok(())
     }))
     .await
