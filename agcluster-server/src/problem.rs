@@ -197,8 +197,8 @@ impl From<AgentError> for Problem {
                 codes::AGENT_START_FAILED => Self::new(StatusCode::BAD_GATEWAY, "agent_start_failed", detail),
                 codes::AGENT_TIMEOUT => Self::new(StatusCode::GATEWAY_TIMEOUT, "agent_timeout", detail),
                 codes::AGENT_REFUSED => Self::new(StatusCode::CONFLICT, "agent_refused", detail),
+                // The workspace's, where the agent server passes on what it says: to the files that a session begins with.
                 other => match workspace::refusal(other) {
-                    // The workspace's own words: what is wrong with the request.
                     Some((code, status)) => Self::new(
                         StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
                         code,
@@ -207,6 +207,8 @@ impl From<AgentError> for Problem {
                     None => Self::new(StatusCode::BAD_GATEWAY, "agent_error", detail),
                 },
             },
+            // Its own words: they say what is wrong with the request.
+            AgentError::Workspace { code, status, detail } => Self::new(status, code, detail),
             AgentError::Timeout { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "agent_timeout", detail),
             _ => Self::new(StatusCode::BAD_GATEWAY, "agent_error", detail),
         }

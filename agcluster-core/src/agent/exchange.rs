@@ -72,7 +72,7 @@ impl AgentClient {
     /// Sends a request and gives the answer once its head is there. Dropping the answer ends the connection.
     ///
     /// # Errors
-    /// [`AgentError::Refused`] for any status but 2xx.
+    /// [`AgentError::Workspace`] for any status but 2xx that is an answer of the workspace itself.
     pub async fn exchange(&self, exchange: Exchange) -> Result<Exchanged> {
         let Exchange { operation, method, path, headers, body, limit } = exchange;
         let call = Call { operation, method, path: &path, headers, body, limit: Duration::MAX };
@@ -85,7 +85,7 @@ impl AgentClient {
         };
         if !response.status().is_success() {
             let status = response.status();
-            return Err(refusal(operation, status, response.into_body()).await);
+            return Err(refusal(operation, status, response.into_body()).await.of_workspace());
         }
         Ok(response)
     }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use agcluster_protocol::workspace::PREFIX;
 use agcluster_protocol::workspace::git::{CloneRequest, Cloned, Progress, routes};
-use agcluster_protocol::workspace::{PREFIX, refusal};
 use futures::StreamExt;
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -21,7 +21,7 @@ const LINE: usize = 128 << 10;
 /// Clones a repository in a container, whether or not it has a session yet. Dropping the future ends the command.
 ///
 /// # Errors
-/// [`AgentError::Refused`] with a code of [`REFUSALS`](agcluster_protocol::workspace::REFUSALS).
+/// [`AgentError::Workspace`] where git does not do it.
 pub(crate) async fn clone(client: &AgentClient, request: &CloneRequest) -> Result<Cloned> {
     carry_out(client, "git clone", routes::CLONE, request).await
 }
@@ -60,10 +60,8 @@ async fn last<T: DeserializeOwned>(operation: &'static str, answer: Exchanged) -
                 Progress::Working => {}
                 Progress::Done(done) => return Ok(done),
                 Progress::Refused(problem) => {
-                    let status =
-                        refusal(&problem.code).and_then(|(_, status)| StatusCode::from_u16(status).ok());
-                    let status = status.unwrap_or(StatusCode::BAD_GATEWAY);
-                    return Err(AgentError::Refused { status, problem });
+                    let refused = AgentError::Refused { status: StatusCode::BAD_GATEWAY, problem };
+                    return Err(refused.of_workspace());
                 }
             }
         }
@@ -94,7 +92,7 @@ mod tests {
         assert_eq!((pushed.branch.as_str(), pushed.up_to_date), ("main", false));
         let refused =
             read(&["{\"refused\":{\"code\":\"git_rejected\",\"detail\":\"no\"}}\n"]).await.unwrap_err();
-        assert!(matches!(refused, AgentError::Refused { status: StatusCode::CONFLICT, .. }), "{refused}");
+        assert!(matches!(refused, AgentError::Workspace { code: "git_rejected", .. }), "{refused}");
         let made_up = read(&["{\"refused\":{\"code\":\"made_up\",\"detail\":\"no\"}}\n"]).await.unwrap_err();
         assert!(matches!(made_up, AgentError::Refused { status: StatusCode::BAD_GATEWAY, .. }), "{made_up}");
     }
