@@ -291,23 +291,22 @@ async fn finish_start(sessions: Sessions, session: Arc<Session>) {
     let mut credentials = session.credentials.subscribe();
     loop {
         credentials.borrow_and_update();
-        let result = {
-            let _lifecycle = session.lifecycle.lock().await;
-            if session.state.borrow().status != Status::Starting {
-                return;
+        // Also while what could not be finished is cleared away: nobody may have restarted it meanwhile.
+        let lifecycle = session.lifecycle.lock().await;
+        if session.state.borrow().status != Status::Starting {
+            return;
+        }
+        let start = async {
+            if session.state.borrow().generation > super::bring_up::FIRST_GENERATION {
+                session.replace_container().await
+            } else {
+                bring_up(&session, session.info().warnings).await
             }
-            let start = async {
-                if session.state.borrow().generation > super::bring_up::FIRST_GENERATION {
-                    session.replace_container().await
-                } else {
-                    bring_up(&session, session.info().warnings).await
-                }
-            };
-            session.cancel.run_until_cancelled(start).await
         };
-        match result {
+        match session.cancel.run_until_cancelled(start).await {
             None | Some(Ok(())) => return,
             Some(Err(SessionError::CredentialsRequired(missing))) => {
+                drop(lifecycle);
                 tracing::info!(session = %session.id, missing, "a launch that was cut off waits for its owner");
                 if session
                     .cancel
@@ -324,7 +323,6 @@ async fn finish_start(sessions: Sessions, session: Arc<Session>) {
                 if let Err(error) = pump::fail_with(&session, FailureReason::Other, reason).await {
                     tracing::error!(session = %session.id, %error, "a failed session could not be written down");
                 }
-                let _lifecycle = session.lifecycle.lock().await;
                 if let Err(error) = destroy_all(&session, KEEP_WORKSPACE).await {
                     tracing::warn!(session = %session.id, %error, "a failed launch could not be cleaned up yet");
                 }
