@@ -124,7 +124,7 @@ impl Server {
             metrics: settings.metrics_access(),
             file_limits: settings.file_limits(),
             allowed_origins: settings.allowed_origins.iter().map(|origin| origin.trim().to_owned()).collect(),
-            tickets: Tickets::new(),
+            tickets: Tickets::lasting(Duration::from_secs(settings.terminal_token_lifetime)),
             sockets: TaskTracker::new(),
         };
         if let Some(file) = &settings.port_file {

@@ -181,6 +181,10 @@ pub struct Settings {
     #[arg(long, env = "APPROVAL_TIMEOUT", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=ApprovalPolicy::LONGEST))]
     pub approval_timeout: u64,
 
+    /// How many seconds a terminal token can be used; with 0, no terminal can be opened
+    #[arg(long, env = "TERMINAL_TOKEN_LIFETIME", default_value_t = 60, value_parser = clap::value_parser!(u64).range(..=3600))]
+    pub terminal_token_lifetime: u64,
+
     /// The most bytes of events that are kept of one session; older ones go first
     #[arg(long, env = "EVENTS_MAX_SIZE", default_value = "64m", value_parser = size)]
     pub events_max_size: u64,

@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use crate::hex;
 use crate::session::{Owner, Session, SessionId};
 
-/// How long a ticket can be used.
+/// How long a ticket can be used, unless said otherwise.
 const LIFETIME: Duration = Duration::from_secs(60);
-/// How long it is remembered that there was one.
+/// How long it is remembered that there was one, once it can be used no more.
 const MEMORY: Duration = Duration::from_secs(10 * 60);
 /// The most tickets at a time; the oldest ones go first.
 const MOST: usize = 10_000;
@@ -23,9 +23,16 @@ const MOST: usize = 10_000;
 const MOST_OF_SESSION: usize = 64;
 
 /// Gives out tickets and takes them. Clones are the same. A ticket's digest is kept, never the ticket.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Tickets {
+    lifetime: Duration,
     known: Arc<Mutex<HashMap<[u8; 32], Entry>>>,
+}
+
+impl Default for Tickets {
+    fn default() -> Self {
+        Self::lasting(LIFETIME)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -76,9 +83,14 @@ pub enum TicketError {
 }
 
 impl Tickets {
-    /// None yet.
+    /// None yet. Each can be used for a minute.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// None yet. Each can be used for so long; with zero, none ever.
+    pub fn lasting(lifetime: Duration) -> Self {
+        Self { lifetime, known: Arc::default() }
     }
 
     /// A new ticket for a terminal.
@@ -96,7 +108,7 @@ impl Tickets {
         let token = hex(&random);
         let issued = Instant::now();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, entry| issued.duration_since(entry.issued) < MEMORY);
+        known.retain(|_, entry| issued.duration_since(entry.issued) < self.lifetime + MEMORY);
         let same = |entry: &Entry| entry.place.session == place.session;
         if known.values().filter(|entry| same(entry)).count() >= MOST_OF_SESSION {
             forget_oldest(&mut known, same);
@@ -105,8 +117,7 @@ impl Tickets {
             forget_oldest(&mut known, |_| true);
         }
         known.insert(digest(&token), Entry { place, issued, used: false });
-        // Never out of range: it is a minute from now.
-        let expires_at = Timestamp::now().checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
+        let expires_at = Timestamp::now().checked_add(self.lifetime).unwrap_or(Timestamp::MAX);
         Ok(Ticket { token: Secret::new(token), expires_at })
     }
 
@@ -121,7 +132,7 @@ impl Tickets {
         if std::mem::replace(&mut entry.used, true) {
             return Err(TicketError::Used);
         }
-        if entry.issued.elapsed() >= LIFETIME {
+        if entry.issued.elapsed() >= self.lifetime {
             return Err(TicketError::Expired);
         }
         if session.is_some_and(|session| *session != entry.place.session) {
