@@ -2,12 +2,13 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use agcluster_protocol::workspace as codes;
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
+use super::path;
 use crate::http::Refusal;
 
 /// What the agent calls the workspace, and every client.
@@ -98,18 +99,11 @@ pub(super) fn relative(path: &str) -> Result<PathBuf, Refusal> {
             format!("name a folder below {WORKSPACE}, without \"..\", as in \"my-project\""),
         )
     };
-    if below.contains('\0') {
+    // Any other path from the root is one of the machine's.
+    if below.starts_with('/') {
         return Err(outside());
     }
-    let mut clean = PathBuf::new();
-    for component in Path::new(below).components() {
-        match component {
-            Component::Normal(name) => clean.push(name),
-            Component::CurDir => {}
-            Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err(outside()),
-        }
-    }
-    Ok(clean)
+    path::clean(below.as_bytes()).map_err(|_| outside())
 }
 
 fn handle(descriptor: RawFd) -> PathBuf {
