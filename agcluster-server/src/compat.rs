@@ -1,6 +1,6 @@
 //! What the OpenAI-compatible and the Anthropic-compatible API have in common: the model APIs' ways of talking, over sessions.
 //!
-//! A request brings a whole conversation; a session has it already. So a request is led to its session ([`choice`],
+//! A request ([`talk`]) brings a whole conversation; a session has it already. So it is led to its session ([`choice`],
 //! [`open`]), only what is new in it becomes the prompt ([`messages`]), and the turn's events are told in pieces
 //! ([`pieces`]) that each API puts into its own shape.
 
@@ -15,6 +15,7 @@ pub(crate) mod open;
 pub(crate) mod pieces;
 pub(crate) mod reshape;
 pub(crate) mod stream;
+pub(crate) mod talk;
 mod transcript;
 
 #[cfg(test)]

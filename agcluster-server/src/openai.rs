@@ -1,6 +1,7 @@
 //! The OpenAI-compatible API: models, chat completions, responses. `docs/integrations/openai-sdk.md` says what is taken.
 
 mod chat;
+mod content;
 mod error;
 mod models;
 mod responses;

@@ -1,9 +1,8 @@
 //! Messages.
 
 use axum::Json;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -11,13 +10,10 @@ use super::AnyCaller;
 use super::error::SHAPE;
 use super::render::{self, Blocks};
 use super::request::MessagesRequest;
-use crate::compat::answer::Answer;
-use crate::compat::choice::Choice;
-use crate::compat::open::{Opened, Wish};
-use crate::compat::{Headers, TALK, failure, messages, stream};
-use crate::extract::Digested;
+use crate::compat::messages::Conversation;
+use crate::compat::talk::Talk;
+use crate::compat::{Headers, TALK};
 use crate::openapi::problems::{AGENT, BODY, CALLER, IDEMPOTENCY, PROVIDER, RUNNING, problems};
-use crate::routes::{chat::named, idempotency};
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -55,30 +51,18 @@ problems!(CountProblems in SHAPE => CALLER, ["count_tokens_unsupported"]);
     ),
 )]
 pub(crate) async fn create(
-    State(state): State<AppState>,
     AnyCaller(caller): AnyCaller,
-    headers: HeaderMap,
-    Digested { body: request, digest }: Digested<MessagesRequest>,
+    Talk { asked, request }: Talk<MessagesRequest>,
 ) -> Result<Response, Problem> {
     request.check()?;
-    let choice = Choice::of(&headers, None, request.user().map(|user| ("metadata.user_id", user)))?;
-    let wish =
-        Wish { queue: request.queue, background: false, idempotency: idempotency::of(&headers, digest)? };
-    let (model, streams) = (request.model.clone(), request.stream);
-    let conversation = messages::Conversation::of("messages", request.into_messages()?)?;
-    let opened = Opened::of(&state, &caller, choice, &model, conversation.system.as_deref()).await?;
-    let turn = opened.begin(&state, conversation, wish).await?;
-    let (session, id) = (opened.session.id().clone(), turn.id());
-    let response = if streams {
-        stream::response(turn, Blocks::new(id, model), opened.disposable)
-    } else {
-        let (parts, end) = Answer::wait(turn).await?;
-        match failure::finish(&end) {
-            Ok(finish) => Json(render::message(id, &model, &parts, finish, &end.usage)).into_response(),
-            Err(problem) => failure::response(problem),
-        }
-    };
-    Ok(named(response, &session, id))
+    let (wish, model, streams) = (request.wish(), request.model.clone(), request.stream);
+    let conversation = Conversation::of("messages", request.into_messages()?)?;
+    let begun = asked.begin(&caller, wish, conversation).await?;
+    let id = begun.id();
+    if streams {
+        return Ok(begun.stream(Blocks::new(id, model)));
+    }
+    begun.whole(|parts, end, finish| Json(render::message(id, &model, &parts, finish, &end.usage))).await
 }
 
 /// Refuses to count tokens: an agent adds to a request what only it knows.

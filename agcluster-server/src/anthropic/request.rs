@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::Problem;
 use crate::compat::messages::{Message, Role};
+use crate::compat::talk::Wish;
 use crate::compat::{OWN_TOOLS, invalid, media, supported};
 
 /// The body. Fields that an agent has nothing to do with are not here, and are ignored: sampling, lengths, stop words.
@@ -45,6 +46,7 @@ enum ParamRole {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
+#[schema(as = ParamContent)]
 enum Content {
     Text(String),
     Blocks(Vec<Block>),
@@ -52,6 +54,7 @@ enum Content {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[schema(as = ParamBlock)]
 enum Block {
     Text {
         text: String,
@@ -91,9 +94,15 @@ impl MessagesRequest {
         supported([(has_tools, "tools", OWN_TOOLS)])
     }
 
-    /// The user's name.
-    pub(super) fn user(&self) -> Option<&str> {
-        self.metadata.as_ref()?.user_id.as_deref()
+    /// The agent and the session that it asks for.
+    pub(super) fn wish(&self) -> Wish {
+        let user = self.metadata.as_ref().and_then(|metadata| metadata.user_id.clone());
+        Wish {
+            model: self.model.clone(),
+            user: user.map(|user| ("metadata.user_id", user)),
+            queue: self.queue,
+            ..Wish::default()
+        }
     }
 
     /// The messages, what the system says before all others.
@@ -183,7 +192,7 @@ mod tests {
             ],
         }));
         request.check().unwrap();
-        assert_eq!(request.user(), Some("u1"));
+        assert_eq!(request.wish().user, Some(("metadata.user_id", "u1".to_owned())));
         let messages = request.into_messages().unwrap();
         assert_eq!(messages[0], Message::text(Role::System, "be kind"));
         assert_eq!(messages[2], Message::text(Role::Assistant, "yes?"));

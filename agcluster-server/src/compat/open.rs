@@ -9,6 +9,7 @@ use agcluster_core::session::{Disposable, Idempotency, Launch, Session, Turn, Tu
 use super::choice::{Choice, no_response, response_id};
 use super::messages::Conversation;
 use super::models;
+use super::talk::Wish;
 use crate::auth::Caller;
 use crate::{AppState, Problem};
 
@@ -23,17 +24,6 @@ pub(crate) struct Opened {
     model: Option<String>,
     /// Whether its agent was launched with what the system says.
     knows_system: bool,
-}
-
-/// How a request wants its turn.
-#[derive(Debug, Default)]
-pub(crate) struct Wish {
-    /// Whether it waits for a running turn.
-    pub(crate) queue: bool,
-    /// Whether nobody waits for it.
-    pub(crate) background: bool,
-    /// Makes a repeated request give the first one's turn.
-    pub(crate) idempotency: Option<Idempotency>,
 }
 
 impl Opened {
@@ -89,12 +79,14 @@ impl Opened {
         Self { session, disposable: None, model: None, knows_system: false }
     }
 
-    /// Begins the turn of a conversation's new messages. A session that has not been talked to is told the earlier ones.
+    /// Begins the turn of a conversation's new messages. A session that has not been talked to is told the earlier ones. With
+    /// `idempotency`, a repeated request gives the first one's turn.
     pub(crate) async fn begin(
         &self,
         state: &AppState,
         conversation: Conversation,
-        wish: Wish,
+        wish: &Wish,
+        idempotency: Option<Idempotency>,
     ) -> Result<Turn, Problem> {
         let session = &self.session;
         let is_first = self.disposable.is_some()
@@ -112,7 +104,7 @@ impl Opened {
         };
         let when_busy = if wish.queue { WhenBusy::Queue } else { WhenBusy::Refuse };
         // The name would be kept with a session that is not.
-        let idempotency = wish.idempotency.filter(|_| self.disposable.is_none());
+        let idempotency = idempotency.filter(|_| self.disposable.is_none());
         let request = TurnRequest { prompt, when_busy, background: wish.background, idempotency };
         Ok(session.begin(request).await?)
     }

@@ -8,7 +8,7 @@ use agcluster_core::session::Session;
 use agcluster_core::store::{TurnRecord, TurnState};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,12 +22,12 @@ use self::request::ResponsesRequest;
 use super::error::SHAPE;
 use crate::auth::Caller;
 use crate::compat::answer::Answer;
-use crate::compat::choice::{self, Choice, response_id};
-use crate::compat::open::{Opened, Wish};
-use crate::compat::{Headers, TALK, failure, invalid, messages, stream};
-use crate::extract::{Digested, Path, Query};
+use crate::compat::choice::{self, response_id};
+use crate::compat::messages::Conversation;
+use crate::compat::talk::Talk;
+use crate::compat::{Headers, TALK, failure, invalid, stream};
+use crate::extract::{Path, Query};
 use crate::openapi::problems::{AGENT, BODY, CALLER, IDEMPOTENCY, JOB, PROVIDER, QUERY, RUNNING, problems};
-use crate::routes::{chat::named, idempotency};
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -65,41 +65,22 @@ problems!(CancelProblems in SHAPE => JOB, RUNNING, AGENT, ["response_not_found",
     ),
 )]
 pub(crate) async fn create(
-    State(state): State<AppState>,
     caller: Caller,
-    headers: HeaderMap,
-    Digested { body: mut request, digest }: Digested<ResponsesRequest>,
+    Talk { asked, mut request }: Talk<ResponsesRequest>,
 ) -> Result<Response, Problem> {
     request.check()?;
-    let user = request.user.as_deref().map(|user| ("user", user));
-    let choice = Choice::of(&headers, request.previous_response_id.as_deref(), user)?;
-    let wish = Wish {
-        queue: request.queue,
-        background: request.background,
-        idempotency: idempotency::of(&headers, digest)?,
-    };
-    let conversation = messages::Conversation::of("input", request.take_messages()?)?;
-    let system = conversation.system.as_deref();
-    // What is stored can be gone on from, so its session stays.
-    let opened = match choice {
-        Choice::Own if request.store => Opened::lasting(&state, &caller, &request.model, system).await?,
-        choice => Opened::of(&state, &caller, choice, &request.model, system).await?,
-    };
-    let turn = opened.begin(&state, conversation, wish).await?;
-    let (session, id) = (opened.session.id().clone(), turn.id());
-    let settings = Settings::of(id, &request);
-    let response = if request.stream {
-        stream::response(turn, Events::new(settings), opened.disposable)
-    } else if request.background {
-        Json(settings.unfinished("queued")).into_response()
-    } else {
-        let (parts, end) = Answer::wait(turn).await?;
-        match failure::finish(&end) {
-            Ok(finish) => Json(settings.finished(&Output::of(parts, id), finish, &end.usage)).into_response(),
-            Err(problem) => failure::response(problem),
-        }
-    };
-    Ok(named(response, &session, id))
+    let conversation = Conversation::of("input", request.take_messages()?)?;
+    let begun = asked.begin(&caller, request.wish(), conversation).await?;
+    let (id, settings) = (begun.id(), Settings::of(begun.id(), &request));
+    if request.stream {
+        return Ok(begun.stream(Events::new(settings)));
+    }
+    if request.background {
+        return Ok(begun.at_once(Json(settings.unfinished("queued"))));
+    }
+    begun
+        .whole(|parts, end, finish| Json(settings.finished(&Output::of(parts, id), finish, &end.usage)))
+        .await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

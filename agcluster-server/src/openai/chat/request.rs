@@ -7,13 +7,15 @@ use utoipa::ToSchema;
 
 use crate::Problem;
 use crate::compat::messages::{Message, Role};
+use crate::compat::talk::Wish;
 use crate::compat::{NO_FORMAT, NO_PROBABILITIES, OWN_TOOLS, invalid, media, supported};
+use crate::openai::content::{Content, Part};
 
 /// The body. Fields that an agent has nothing to do with are not here, and are ignored: sampling, lengths, stop words.
 #[derive(Debug, Deserialize, ToSchema)]
-pub(in crate::openai) struct ChatRequest {
+pub(in crate::openai) struct CompletionRequest {
     pub(super) model: String,
-    messages: Vec<ChatMessage>,
+    messages: Vec<CompletionMessage>,
     #[serde(default)]
     pub(super) stream: bool,
     pub(super) stream_options: Option<StreamOptions>,
@@ -28,6 +30,7 @@ pub(in crate::openai) struct ChatRequest {
 
 /// What would change what an answer means, and is refused.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = UnsupportedInCompletion)]
 struct Unsupported {
     n: Option<u32>,
     tools: Option<Vec<Value>>,
@@ -51,14 +54,14 @@ pub(super) struct StreamOptions {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-struct ChatMessage {
-    role: ChatRole,
-    content: Option<Content>,
+struct CompletionMessage {
+    role: CompletionRole,
+    content: Option<Content<CompletionPart>>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-enum ChatRole {
+enum CompletionRole {
     System,
     Developer,
     User,
@@ -68,15 +71,8 @@ enum ChatRole {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Part {
+enum CompletionPart {
     Text {
         text: String,
     },
@@ -106,7 +102,7 @@ struct File {
     file_data: Option<String>,
 }
 
-impl ChatRequest {
+impl CompletionRequest {
     /// Refuses what cannot be done.
     pub(super) fn check(&self) -> Result<(), Problem> {
         let Unsupported { n, tools, functions, logprobs, top_logprobs, audio, modalities, response_format } =
@@ -133,14 +129,24 @@ impl ChatRequest {
         ])
     }
 
+    /// The agent and the session that it asks for.
+    pub(super) fn wish(&self) -> Wish {
+        Wish {
+            model: self.model.clone(),
+            user: self.user.clone().map(|user| ("user", user)),
+            queue: self.queue,
+            ..Wish::default()
+        }
+    }
+
     /// What is said in the messages, in words.
     pub(super) fn texts(&self) -> Vec<String> {
-        let text = |message: &ChatMessage| match &message.content {
+        let text = |message: &CompletionMessage| match &message.content {
             None => String::new(),
             Some(Content::Text(text)) => text.clone(),
             Some(Content::Parts(parts)) => {
                 let texts = parts.iter().filter_map(|part| match part {
-                    Part::Text { text } => Some(text.as_str()),
+                    CompletionPart::Text { text } => Some(text.as_str()),
                     _ => None,
                 });
                 texts.collect::<Vec<_>>().join("\n")
@@ -156,27 +162,20 @@ impl ChatRequest {
     }
 }
 
-impl ChatMessage {
+impl CompletionMessage {
     fn read(self, param: &str) -> Result<Message, Problem> {
         let role = match self.role {
-            ChatRole::System | ChatRole::Developer => Role::System,
-            ChatRole::User => Role::User,
-            ChatRole::Assistant => Role::Assistant,
-            ChatRole::Tool | ChatRole::Function => Role::Tool,
+            CompletionRole::System | CompletionRole::Developer => Role::System,
+            CompletionRole::User => Role::User,
+            CompletionRole::Assistant => Role::Assistant,
+            CompletionRole::Tool | CompletionRole::Function => Role::Tool,
         };
-        let content = match self.content {
-            None => Vec::new(),
-            Some(Content::Text(text)) => vec![PromptBlock::Text { text }],
-            Some(Content::Parts(parts)) => {
-                let parts = parts.into_iter().enumerate();
-                parts.map(|(nth, part)| part.read(&format!("{param}[{nth}]"))).collect::<Result<_, _>>()?
-            }
-        };
-        Ok(Message { role, content })
+        let content = self.content.map(|content| content.read(param)).transpose()?;
+        Ok(Message { role, content: content.unwrap_or_default() })
     }
 }
 
-impl Part {
+impl Part for CompletionPart {
     fn read(self, param: &str) -> Result<PromptBlock, Problem> {
         match self {
             Self::Text { text } | Self::Refusal { refusal: text } => Ok(PromptBlock::Text { text }),
@@ -204,7 +203,7 @@ mod tests {
 
     use super::*;
 
-    fn read(mut body: Value) -> ChatRequest {
+    fn read(mut body: Value) -> CompletionRequest {
         body["model"] = "m".into();
         if body["messages"].is_null() {
             body["messages"] = json!([{ "role": "user", "content": "hi" }]);

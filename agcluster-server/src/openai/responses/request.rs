@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 
 use crate::Problem;
 use crate::compat::messages::{Message, Role};
+use crate::compat::talk::Wish;
 use crate::compat::{NO_FORMAT, NO_PROBABILITIES, OWN_TOOLS, invalid, media, supported};
+use crate::openai::content::{Content, Part};
 
 /// The body. Fields that an agent has nothing to do with are not here, and are ignored: sampling, lengths, what to include.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -37,6 +39,7 @@ fn yes() -> bool {
 
 /// What would change what an answer means, and is refused.
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = UnsupportedInResponse)]
 struct Unsupported {
     tools: Option<Vec<Value>>,
     conversation: Option<Value>,
@@ -51,6 +54,7 @@ struct TextSettings {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = TextFormat)]
 struct Format {
     r#type: String,
 }
@@ -67,7 +71,7 @@ enum Input {
 struct Item {
     r#type: Option<String>,
     role: Option<ItemRole>,
-    content: Option<Content>,
+    content: Option<Content<InputPart>>,
     output: Option<Value>,
     name: Option<String>,
 }
@@ -82,15 +86,8 @@ enum ItemRole {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
-    Parts(Vec<Part>),
-}
-
-#[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Part {
+enum InputPart {
     #[serde(alias = "output_text", alias = "text", alias = "reasoning_text")]
     InputText {
         text: String,
@@ -130,6 +127,18 @@ impl ResponsesRequest {
                 "what runs in the background must be stored, or nobody could ask for it: leave store out",
             ),
         ])
+    }
+
+    /// The agent and the session that it asks for. What is stored can be gone on from, so its session stays.
+    pub(super) fn wish(&self) -> Wish {
+        Wish {
+            model: self.model.clone(),
+            user: self.user.clone().map(|user| ("user", user)),
+            previous: self.previous_response_id.clone(),
+            lasting: self.store,
+            queue: self.queue,
+            background: self.background,
+        }
     }
 
     /// The messages, the instructions before all others.
@@ -175,21 +184,12 @@ impl Item {
                 return Err(invalid(param, "item_unsupported", detail));
             }
         };
-        let content = match self.content {
-            None => Vec::new(),
-            Some(Content::Text(text)) => vec![PromptBlock::Text { text }],
-            Some(Content::Parts(parts)) => {
-                let parts = parts.into_iter().enumerate();
-                parts
-                    .map(|(nth, part)| part.read(&format!("{param}.content[{nth}]")))
-                    .collect::<Result<_, _>>()?
-            }
-        };
-        Ok(Some(Message { role, content }))
+        let content = self.content.map(|content| content.read(&format!("{param}.content"))).transpose()?;
+        Ok(Some(Message { role, content: content.unwrap_or_default() }))
     }
 }
 
-impl Part {
+impl Part for InputPart {
     fn read(self, param: &str) -> Result<PromptBlock, Problem> {
         match self {
             Self::InputText { text } | Self::Refusal { refusal: text } => Ok(PromptBlock::Text { text }),
