@@ -43,7 +43,7 @@ pub struct ProviderInfo {
 }
 
 /// What a provider found when it looked at its platform.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct Probe {
     /// The platform's version, where it has one.
     pub version: Option<String>,

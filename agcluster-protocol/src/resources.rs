@@ -28,6 +28,7 @@ pub struct ResourceUse {
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Measured {
     /// The whole container or virtual machine, and nothing else.
@@ -41,6 +42,7 @@ pub enum Measured {
 
 /// Processor time.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CpuUse {
     /// Of one processor, in the last seconds: two busy ones are 200.
     pub percent: f64,
@@ -74,6 +76,7 @@ pub struct DiskUse {
 
 /// The network, without the connections of the container with itself.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NetworkUse {
     /// Since the start.
     pub received_bytes: u64,

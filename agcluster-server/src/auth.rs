@@ -3,13 +3,16 @@
 use agcluster_core::protocol::{Secret, TurnId};
 use agcluster_core::session::{Owner, Session, SessionError, SessionId};
 use agcluster_core::store::TurnRecord;
+use agcluster_core::workspace::Workspace;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 use std::convert::Infallible;
 use std::sync::Arc;
 use uuid::Uuid;
 
+use crate::extract::Path;
 use crate::{AppState, Problem};
 
 /// The key of whoever is asking, from `Authorization: Bearer`.
@@ -97,6 +100,39 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Bearer(key) = Bearer::from_request_parts(parts, state).await?;
         Ok(Self::of(key))
+    }
+}
+
+/// The session that the path names as `{id}`, if it is the caller's.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnSession(pub(crate) Arc<Session>);
+
+/// The workspace of the session that the path names as `{id}`, if it is the caller's.
+#[derive(Debug, Clone)]
+pub(crate) struct OwnWorkspace(pub(crate) Workspace);
+
+/// What of a path says which session it is about.
+#[derive(Deserialize)]
+struct Named {
+    id: String,
+}
+
+impl FromRequestParts<AppState> for OwnSession {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let Path(Named { id }) = Path::from_request_parts(parts, state).await?;
+        Ok(Self(caller.session(state, &id)?))
+    }
+}
+
+impl FromRequestParts<AppState> for OwnWorkspace {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let OwnSession(session) = OwnSession::from_request_parts(parts, state).await?;
+        Ok(Self(Workspace::of(session)))
     }
 }
 

@@ -8,18 +8,22 @@ use agcluster_core::provider::{ContainerProvider, Error, Probe};
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use utoipa::ToSchema;
+
+use crate::openapi::schemas::ProbeSchema;
 
 /// How long an answer is good for.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// Whether a provider answered.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(tag = "status", rename_all = "snake_case")]
 pub enum Health {
     /// It did.
     Healthy {
         /// What it told.
         #[serde(flatten)]
+        #[schema(value_type = ProbeSchema)]
         probe: Probe,
     },
     /// It did not.

@@ -205,7 +205,7 @@ impl AgentConfig {
 }
 
 /// What a list of configurations shows of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ConfigSummary {
     /// Where it comes from, and so whose it is.
     pub source: ConfigSource,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::path::FieldPath;
@@ -13,7 +14,7 @@ pub(super) const MAX_PROBLEMS: usize = 100;
 const SHOWN: usize = 5;
 
 /// A place in a YAML document. Lines and columns count characters and start at 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Position {
     /// The line.
     pub line: u32,
@@ -24,7 +25,8 @@ pub struct Position {
 /// One problem of one field.
 ///
 /// `Display` gives the message with the position behind it: `` `max_turns` must be at least 1 (line 4, column 12) ``.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ConfigProblem")]
 pub struct FieldProblem {
     /// The path of the field, such as `agents.frontend.tools[2]`; empty when the document as a whole is meant.
     pub field: String,

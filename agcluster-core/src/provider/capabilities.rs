@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Resources;
 
 /// What a provider can do. The conformance suite fails a provider whose capabilities are not true, in either direction.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Capabilities {
     /// How far a container is from its host and its neighbours.
     pub isolation: Isolation,
@@ -56,7 +57,7 @@ impl Capabilities {
 }
 
 /// How far a container is from its host and its neighbours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Isolation {
     /// Not at all: the agent is a process on this machine, with this machine's files and network.
@@ -68,7 +69,8 @@ pub enum Isolation {
 }
 
 /// Which limits are enforced.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "EnforcedLimits")]
 pub struct Limits {
     /// Processor time.
     pub cpu: bool,
@@ -97,34 +99,39 @@ impl Limits {
 }
 
 /// How long a container lives.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lifetime {
     /// When the platform ends a container by itself, if nothing else is said.
     #[serde(serialize_with = "seconds", rename = "default_seconds")]
+    #[schemars(with = "Option<u64>")]
     pub default: Option<Duration>,
     /// The longest life that can be asked for.
     #[serde(serialize_with = "seconds", rename = "max_seconds")]
+    #[schemars(with = "Option<u64>")]
     pub max: Option<Duration>,
     /// Whether a running container's end can be moved.
     pub extendable: bool,
 }
 
 /// What starting a stopped container means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CanStart")]
 pub struct Start {
     /// Whether the workspace is as it was.
     pub keeps_workspace: bool,
 }
 
 /// What pausing means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CanPause")]
 pub struct Pause {
     /// Whether processes go on where they were.
     pub keeps_memory: bool,
 }
 
 /// What a snapshot means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CanSnapshot")]
 pub struct Snapshot {
     /// Whether taking one stops the container it is taken of.
     pub stops_source: bool,
@@ -133,29 +140,34 @@ pub struct Snapshot {
 }
 
 /// What a fork means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CanFork")]
 pub struct Fork {
     /// Whether it stops the container it is made of.
     pub stops_source: bool,
 }
 
 /// What logs mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CanLogs")]
 pub struct Logs {
     /// Whether they can be followed.
     pub follow: bool,
 }
 
 /// What running a command means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CanExec")]
 pub struct Exec {
     /// The longest a command may run.
     #[serde(serialize_with = "seconds", rename = "max_seconds")]
+    #[schemars(with = "Option<u64>")]
     pub max: Option<Duration>,
 }
 
 /// What files in and out mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "CanArchive")]
 pub struct Archive {
     /// Whether a stopped container's files can be had.
     pub while_stopped: bool,

@@ -12,6 +12,7 @@ mod policy;
 use agcluster_protocol::event::{AnsweredBy, PermissionKind, RequestAnswer, Resolution};
 use agcluster_protocol::{Answer, Decision, EventBody, TurnId};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ pub struct Asked {
 }
 
 /// What is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalKind {
     /// Leave to run a tool.

@@ -31,6 +31,7 @@ pub struct Exec {
 
 /// How a program ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Exit {
     /// Its exit code, if it ended by itself.
     pub code: Option<i32>,

@@ -43,6 +43,7 @@ pub mod routes {
 
 /// What is beneath the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Repositories {
     /// In the order of their paths.
     pub repositories: Vec<Repository>,
@@ -54,6 +55,7 @@ pub struct Repositories {
 
 /// A repository with a working tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Repository {
     /// The name of its folder.
@@ -99,6 +101,7 @@ pub(crate) fn here() -> String {
 
 /// What differs between the last commit, the index and the working tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitStatus"))]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The repository's folder as the agent sees it.
@@ -125,6 +128,7 @@ pub struct Status {
 
 /// A file that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct StatusEntry {
     /// Its path in the repository.
@@ -140,6 +144,7 @@ pub struct StatusEntry {
 
 /// How something differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitChange"))]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// It does not.
@@ -184,6 +189,7 @@ pub struct LogQuery {
 
 /// A page of commits, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitLog"))]
 pub struct Log {
     /// The commits.
     pub commits: Vec<Commit>,
@@ -193,6 +199,7 @@ pub struct Log {
 
 /// A commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitCommit"))]
 pub struct Commit {
     /// Its name.
     pub hash: String,
@@ -212,6 +219,7 @@ pub struct Commit {
 
 /// Who, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitSignature"))]
 pub struct Signature {
     /// The name.
     pub name: String,
@@ -223,6 +231,7 @@ pub struct Signature {
 
 /// The branches of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Branches {
     /// The present one; none when a commit is checked out.
     pub current: Option<String>,
@@ -234,6 +243,7 @@ pub struct Branches {
 
 /// A branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitBranch"))]
 pub struct Branch {
     /// Its short name, `main` or `origin/main`.
     pub name: String,
@@ -251,6 +261,7 @@ pub struct Branch {
 
 /// A change to the branches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BranchRequest {
     /// The repository's folder.
     #[serde(default = "here")]
@@ -262,6 +273,7 @@ pub struct BranchRequest {
 
 /// What can be done to a branch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub enum BranchAction {
     /// Make one.
@@ -292,6 +304,7 @@ pub enum BranchAction {
 
 /// A commit to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CommitRequest {
     /// The repository's folder.
     #[serde(default = "here")]
@@ -311,6 +324,7 @@ pub struct CommitRequest {
 
 /// Somebody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitPerson"))]
 pub struct Person {
     /// The name.
     pub name: String,
@@ -320,6 +334,7 @@ pub struct Person {
 
 /// A commit that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Committed {
     /// Its name.
     pub commit: String,

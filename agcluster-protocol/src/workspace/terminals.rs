@@ -28,6 +28,7 @@ pub fn is_terminal_name(name: &str) -> bool {
 
 /// How large a terminal's window is, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TerminalSize {
     /// Characters in a line.
     pub cols: u16,
@@ -62,6 +63,7 @@ pub struct OpenTerminal {
 
 /// A terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Terminal {
     /// Its name.
     pub name: String,
@@ -87,6 +89,7 @@ pub struct Terminal {
 
 /// All terminals, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TerminalList {
     /// The terminals.
     pub terminals: Vec<Terminal>,

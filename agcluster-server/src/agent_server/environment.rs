@@ -3,7 +3,6 @@
 use agcluster_core::protocol::workspace::is_terminal_name;
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -11,9 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::SHAPE;
-use super::whose::{self, Which, uuid_of};
+use super::whose::{self, Meant, Which, uuid_of};
 use crate::auth::Caller;
-use crate::extract::{self, Path, Query};
+use crate::extract::{self, Path};
 use crate::openapi::problems::{AGENT, BODY, QUERY, RUNNING, SESSION, problems};
 use crate::routes::environment::{self, ENVIRONMENT};
 use crate::{AppState, Problem};
@@ -31,20 +30,14 @@ problems!(TokenProblems in SHAPE => SESSION, BODY, RUNNING, ["invalid_session_id
     security(("key" = [])), params(("names" = String, Path, description = "Names with commas between them"), Which),
     responses((status = 200, description = "Each name, and whether it is there", body = Value), VariablesProblems),
 )]
-async fn variables(
-    State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    Path(names): Path<String>,
-    Query(which): Query<Which>,
-) -> Result<Json<Value>, Problem> {
-    let session = whose::meant(&state, &caller, &headers, &which)?;
+async fn variables(Meant(session): Meant, Path(names): Path<String>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!(environment::present(&session, &names).await?)))
 }
 
 /// Which terminal.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = WantedTerminal)]
 pub(super) struct Wanted {
     /// The session's UUID.
     deployment_id: String,

@@ -8,7 +8,6 @@ use agcluster_core::session::Session;
 use agcluster_core::workspace::Workspace;
 use agcluster_core::workspace::files::{Entry, EntryKind, FilePath, TreeQuery};
 use axum::Json;
-use axum::extract::State;
 use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,8 +20,7 @@ use utoipa_axum::routes;
 
 use super::error::SHAPE;
 use super::stamped;
-use super::whose::{self, Which};
-use crate::auth::Caller;
+use super::whose::{Meant, Which};
 use crate::extract::Query;
 use crate::openapi::problems::{AGENT, FILE, QUERY, RUNNING, SESSION, problems};
 use crate::{AppState, Problem};
@@ -66,15 +64,8 @@ pub(super) struct Look {
     security(("key" = [])), params(Which, Look),
     responses((status = 200, description = "What there is", body = Value), LookProblems),
 )]
-async fn list(
-    State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    Query(which): Query<Which>,
-    Query(look): Query<Look>,
-) -> Result<Json<Value>, Problem> {
-    let workspace = Workspace::of(whose::meant(&state, &caller, &headers, &which)?);
-    found(&workspace, &look, &look.path, |_| true).await
+async fn list(meant: Meant, Query(look): Query<Look>) -> Result<Json<Value>, Problem> {
+    found(&meant.workspace(), &look, &look.path, |_| true).await
 }
 
 /// Finds files and folders whose paths have these words, in this order.
@@ -83,16 +74,9 @@ async fn list(
     security(("key" = [])), params(Which, Look),
     responses((status = 200, description = "What was found", body = Value), LookProblems),
 )]
-async fn search(
-    State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    Query(which): Query<Which>,
-    Query(look): Query<Look>,
-) -> Result<Json<Value>, Problem> {
-    let workspace = Workspace::of(whose::meant(&state, &caller, &headers, &which)?);
+async fn search(meant: Meant, Query(look): Query<Look>) -> Result<Json<Value>, Problem> {
     let words = words(&look.path);
-    found(&workspace, &look, "", |path| has_in_order(path, &words)).await
+    found(&meant.workspace(), &look, "", |path| has_in_order(path, &words)).await
 }
 
 async fn found(

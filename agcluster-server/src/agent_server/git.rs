@@ -1,18 +1,14 @@
 //! `/git`: repositories and differences.
 
 use agcluster_core::protocol::workspace::git::{Diff, DiffQuery, Repositories};
-use agcluster_core::workspace::Workspace;
 use axum::Json;
-use axum::extract::State;
-use axum::http::HeaderMap;
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::SHAPE;
 use super::stamped;
-use super::whose::{self, Which};
-use crate::auth::Caller;
+use super::whose::{Meant, Which};
 use crate::extract::Query;
 use crate::openapi::problems::{AGENT, QUERY, RUNNING, SESSION, problems};
 use crate::routes::git::GIT;
@@ -30,14 +26,8 @@ problems!(GitProblems in SHAPE => SESSION, QUERY, RUNNING, AGENT, GIT, ["invalid
     security(("key" = [])), params(Which),
     responses((status = 200, description = "The repositories", body = Value), GitProblems),
 )]
-async fn repositories(
-    State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    Query(which): Query<Which>,
-) -> Result<Json<Value>, Problem> {
-    let workspace = Workspace::of(whose::meant(&state, &caller, &headers, &which)?);
-    let found: Repositories = workspace.git().repositories().await?;
+async fn repositories(meant: Meant) -> Result<Json<Value>, Problem> {
+    let found: Repositories = meant.workspace().git().repositories().await?;
     Ok(stamped(&found))
 }
 
@@ -55,14 +45,7 @@ async fn repositories(
     ),
     responses((status = 200, description = "The difference", body = Value), GitProblems),
 )]
-async fn diff(
-    State(state): State<AppState>,
-    caller: Caller,
-    headers: HeaderMap,
-    Query(which): Query<Which>,
-    Query(query): Query<DiffQuery>,
-) -> Result<Json<Value>, Problem> {
-    let workspace = Workspace::of(whose::meant(&state, &caller, &headers, &which)?);
-    let diff: Diff = workspace.git().diff(&query).await?;
+async fn diff(meant: Meant, Query(query): Query<DiffQuery>) -> Result<Json<Value>, Problem> {
+    let diff: Diff = meant.workspace().git().diff(&query).await?;
     Ok(stamped(&diff))
 }

@@ -111,6 +111,7 @@ async fn create(
 
 /// A name for people.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = NewSessionName)]
 pub(super) struct NewName {
     /// The name, of at most 200 characters.
     name: String,

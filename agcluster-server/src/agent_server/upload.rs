@@ -1,6 +1,5 @@
 //! `/sessions/filesystem/upload`.
 
-use agcluster_core::workspace::Workspace;
 use agcluster_core::workspace::files::FilePath;
 use axum::Json;
 use axum::extract::{Request, State};
@@ -13,8 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::SHAPE;
-use super::whose::{self, Which};
-use crate::auth::Caller;
+use super::whose::{Meant, Which};
 use crate::extract::Query;
 use crate::openapi::problems::{FILE, QUERY, RUNNING, SESSION, problems};
 use crate::routes::files::linger;
@@ -47,15 +45,13 @@ pub(super) struct Target {
 )]
 async fn upload(
     State(state): State<AppState>,
-    caller: Caller,
-    Query(which): Query<Which>,
+    meant: Meant,
     Query(Target { target_path }): Query<Target>,
     request: Request,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let workspace = Workspace::of(whose::meant(&state, &caller, request.headers(), &which)?);
     let folder = target_path.strip_prefix("/workspace").unwrap_or(&target_path);
     let folder = FilePath::from(folder).relative();
-    let mut form = Form::of(request, workspace, folder.clone(), true, &state.file_limits)?;
+    let mut form = Form::of(request, meant.workspace(), folder.clone(), true, &state.file_limits)?;
     let mut files = Vec::new();
     while let Some(stored) = form.next().await? {
         files.push(json!({ "path": format!("/workspace/{}", stored.path), "bytes": stored.size_bytes }));

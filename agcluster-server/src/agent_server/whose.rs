@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use agcluster_core::session::{Session, SessionId, Status};
+use agcluster_core::workspace::Workspace;
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::auth::Caller;
+use crate::extract::Query;
 use crate::{AppState, Problem};
 
 const PREFIX: &str = "conv-";
@@ -42,9 +46,29 @@ pub(super) fn session(state: &AppState, caller: &Caller, text: &str) -> Result<A
     caller.session(state, session_id(text)?.as_str())
 }
 
-/// The session that a request is about which names none in its path: that of the header `X-Session-ID` or of the parameter,
-/// else the caller's only one that runs.
-pub(super) fn meant(
+/// The session that a request is about which names none in its path.
+#[derive(Debug)]
+pub(super) struct Meant(pub(super) Arc<Session>);
+
+impl Meant {
+    /// Its workspace.
+    pub(super) fn workspace(self) -> Workspace {
+        Workspace::of(self.0)
+    }
+}
+
+impl FromRequestParts<AppState> for Meant {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        let Query(which) = Query::from_request_parts(parts, state).await?;
+        Ok(Self(meant(state, &caller, &parts.headers, &which)?))
+    }
+}
+
+/// That of the header `X-Session-ID` or of the parameter, else the caller's only one that runs.
+fn meant(
     state: &AppState,
     caller: &Caller,
     headers: &HeaderMap,

@@ -1,12 +1,18 @@
 //! Schemas of the library's own types, which know JSON Schema but not OpenAPI.
 
+pub(crate) mod git;
+
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use agcluster_core::protocol::event::Event as JournalEvent;
-use agcluster_core::protocol::{Answer, Settings};
+use agcluster_core::config::{AgentConfig, ConfigSummary, FieldProblem, FileProblem};
+use agcluster_core::protocol::event::{AnsweredBy, Event as JournalEvent, PermissionRequest, Question};
+use agcluster_core::protocol::resources::{CpuUse, Measured, NetworkUse};
+use agcluster_core::protocol::workspace::TerminalList;
+use agcluster_core::protocol::{Answer, Decision, Settings};
+use agcluster_core::provider::{Capabilities, Lifetime, Limits, Probe};
 use agcluster_core::session::messages::Message as TranscriptMessage;
-use agcluster_core::session::{LaunchTimings, Waking};
+use agcluster_core::session::{ApprovalKind, ApprovalStatus, LaunchTimings, Waking};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
@@ -15,19 +21,6 @@ use utoipa::{PartialSchema, ToSchema};
 
 /// A type of the library's, for `body = …` and `value_type = …` by one of the names below.
 pub(crate) struct Of<T>(PhantomData<T>);
-
-/// An event of a session, as the journal has it.
-pub(crate) type EventSchema = Of<JournalEvent>;
-/// An answer to what an agent asks.
-pub(crate) type AnswerSchema = Of<Answer>;
-/// What can be changed of a running session.
-pub(crate) type SettingsSchema = Of<Settings>;
-/// How long a launch took.
-pub(crate) type TimingsSchema = Of<LaunchTimings>;
-/// What waking a session takes.
-pub(crate) type WakingSchema = Of<Waking>;
-/// A message of a transcript.
-pub(crate) type MessageSchema = Of<TranscriptMessage>;
 
 impl<T: JsonSchema> PartialSchema for Of<T> {
     fn schema() -> RefOr<Schema> {
@@ -41,25 +34,77 @@ impl<T: JsonSchema> ToSchema for Of<T> {
     }
 }
 
+/// Names types of the library's, and makes the function that adds all of them.
+macro_rules! named {
+    ($($(#[$doc:meta])* $name:ident = $of:ty;)+) => {
+        $($(#[$doc])* pub(crate) type $name = $crate::openapi::schemas::Of<$of>;)+
+
+        pub(super) fn add(generator: &mut schemars::SchemaGenerator) {
+            $(generator.subschema_for::<$of>();)+
+        }
+    };
+}
+use named;
+
+named! {
+    /// An event of a session, as the journal has it.
+    EventSchema = JournalEvent;
+    /// An answer to what an agent asks.
+    AnswerSchema = Answer;
+    /// What can be changed of a running session.
+    SettingsSchema = Settings;
+    /// How long a launch took.
+    TimingsSchema = LaunchTimings;
+    /// What waking a session takes.
+    WakingSchema = Waking;
+    /// A message of a transcript.
+    MessageSchema = TranscriptMessage;
+    /// What an agent asks for.
+    ApprovalKindSchema = ApprovalKind;
+    /// How that stands.
+    ApprovalStatusSchema = ApprovalStatus;
+    /// Who decided.
+    AnsweredBySchema = AnsweredBy;
+    /// What was decided.
+    DecisionSchema = Decision;
+    /// Leave that is asked for.
+    PermissionRequestSchema = PermissionRequest;
+    /// A question that is asked.
+    QuestionSchema = Question;
+    /// The terminals of a container.
+    TerminalListSchema = TerminalList;
+    /// Of what something is measured.
+    MeasuredSchema = Measured;
+    /// Processor time that is used.
+    CpuSchema = CpuUse;
+    /// The network that is used.
+    NetworkSchema = NetworkUse;
+    /// An agent configuration.
+    ConfigSchema = AgentConfig;
+    /// What a list shows of one.
+    ConfigSummarySchema = ConfigSummary;
+    /// What is wrong with a field of one.
+    ConfigProblemSchema = FieldProblem;
+    /// What is wrong with a file of configurations.
+    FileProblemSchema = FileProblem;
+    /// What a platform can do.
+    CapabilitiesSchema = Capabilities;
+    /// Which limits it enforces.
+    LimitsSchema = Limits;
+    /// How long its containers live.
+    LifetimeSchema = Lifetime;
+    /// What it told when it was asked.
+    ProbeSchema = Probe;
+}
+
 /// The schemas themselves with all that they consist of, by name.
 pub(super) fn definitions() -> Map<String, Value> {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
     });
-    let mut generator = settings.into_generator();
-    let add: [fn(&mut SchemaGenerator); 6] = [
-        add::<JournalEvent>,
-        add::<Answer>,
-        add::<Settings>,
-        add::<LaunchTimings>,
-        add::<Waking>,
-        add::<TranscriptMessage>,
-    ];
-    add.into_iter().for_each(|add| add(&mut generator));
+    let mut generator: SchemaGenerator = settings.into_generator();
+    add(&mut generator);
+    git::add(&mut generator);
     generator.take_definitions(true)
-}
-
-fn add<T: JsonSchema>(generator: &mut SchemaGenerator) {
-    generator.subschema_for::<T>();
 }

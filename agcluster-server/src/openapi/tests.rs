@@ -216,3 +216,38 @@ fn every_kind_of_event_is_described() {
         assert!(text.contains(&format!("\"const\":\"{kind}\"")), "{kind}: {text}");
     }
 }
+
+/// The types of the sources that are described under a name, by that name.
+fn described(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for after in source.split("#[derive(").skip(1) {
+        let (derived, rest) = after.split_once(")]").unwrap_or_default();
+        if !derived.contains("ToSchema") {
+            continue;
+        }
+        let (before, name) = ["struct ", "enum "]
+            .iter()
+            .filter_map(|kind| rest.split_once(kind))
+            .min_by_key(|(before, _)| before.len())
+            .unwrap_or_default();
+        let name = before.split_once("schema(as = ").map_or(name, |(_, name)| name);
+        found.push(name.chars().take_while(|c| c.is_alphanumeric()).collect());
+    }
+    found
+}
+
+#[test]
+fn no_two_types_are_described_under_one_name() {
+    let mut all = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    let mut names: std::collections::BTreeMap<String, String> =
+        schemas::definitions().into_iter().map(|(name, _)| (name, "the library".to_owned())).collect();
+    let of_library = names.len();
+    for (file, source) in all {
+        for name in described(&source) {
+            let other = names.insert(name.clone(), file.clone());
+            assert!(other.is_none(), "{name} is described in {file} and in {}", other.unwrap_or_default());
+        }
+    }
+    assert!(names.len() > of_library + 50, "does this test still read the sources rightly? {names:?}");
+}

@@ -12,14 +12,15 @@ use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Caller;
 use crate::extract::{self, Path, Query};
 use crate::openapi::problems::{AGENT, BODY, CALLER, QUERY, RUNNING, problems};
-use crate::projections::approval;
+use crate::openapi::schemas::DecisionSchema;
+use crate::projections::approval::{self, ApprovalView};
 use crate::{AppState, Problem, sse};
 
 /// The routes.
@@ -49,21 +50,31 @@ pub(crate) struct Wanted {
     session_id: Option<String>,
 }
 
-/// The body of `POST /api/approvals/{id}`.
-#[derive(Debug, Deserialize)]
+/// What is decided: `allow` (with another `input`, with a `scope`), `deny`, or `answers` to questions.
+#[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct Given {
     /// Why. The model is told the reason of a denial.
     reason: Option<String>,
-    /// `allow` (with another `input`, with a `scope`), `deny`, or `answers` to questions.
     #[serde(flatten)]
+    #[schema(value_type = DecisionSchema)]
     decision: Decision,
+}
+
+/// What waits for an answer.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "what `list` answers, for the description")]
+struct ApprovalList<'a> {
+    /// How many.
+    total: usize,
+    /// Oldest first.
+    approvals: Vec<ApprovalView<'a>>,
 }
 
 /// Lists what waits for an answer in all sessions of the caller, oldest first.
 #[utoipa::path(
     get, path = "/api/approvals", operation_id = "list_approvals", tag = "Approvals",
     security(("key" = [])), params(Wanted),
-    responses((status = 200, description = "What waits", body = Value), ListProblems),
+    responses((status = 200, description = "What waits", body = ApprovalList), ListProblems),
 )]
 pub(crate) async fn list(
     State(state): State<AppState>,
@@ -82,7 +93,7 @@ pub(crate) async fn list(
 #[utoipa::path(
     get, path = "/api/approvals/{id}", operation_id = "get_approval", tag = "Approvals",
     security(("key" = [])), params(("id" = String, Path, description = "The approval")),
-    responses((status = 200, description = "The approval", body = Value), GetProblems),
+    responses((status = 200, description = "The approval", body = ApprovalView), GetProblems),
 )]
 pub(crate) async fn get(
     State(state): State<AppState>,
@@ -99,8 +110,8 @@ pub(crate) async fn get(
 #[utoipa::path(
     post, path = "/api/approvals/{id}", operation_id = "answer_approval", tag = "Approvals",
     security(("key" = [])), params(("id" = String, Path, description = "The approval")),
-    request_body = Value,
-    responses((status = 200, description = "The approval as it now stands", body = Value), AnswerProblems),
+    request_body = Given,
+    responses((status = 200, description = "The approval as it now stands", body = ApprovalView), AnswerProblems),
 )]
 pub(crate) async fn answer(
     State(state): State<AppState>,

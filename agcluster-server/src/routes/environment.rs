@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use agcluster_core::session::Session;
 use axum::Json;
-use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Caller;
+use crate::auth::OwnSession;
 use crate::extract::Path;
 use crate::openapi::problems::{AGENT, RUNNING, SESSION, problems};
 use crate::{AppState, FieldProblem, Problem};
@@ -42,11 +41,9 @@ problems!(EnvironmentProblems = SESSION, RUNNING, AGENT, ENVIRONMENT);
     ),
 )]
 pub(crate) async fn get(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path((id, names)): Path<(String, String)>,
+    OwnSession(session): OwnSession,
+    Path((_id, names)): Path<(String, String)>,
 ) -> Result<Json<BTreeMap<String, bool>>, Problem> {
-    let session = caller.session(&state, &id)?;
     Ok(Json(present(&session, &names).await?))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use agcluster_core::protocol::Secret;
 use agcluster_core::protocol::workspace::{Data, Exec, ExecFrame, Exit};
-use agcluster_core::workspace::{Execution, TextPieces, Workspace};
+use agcluster_core::workspace::{Execution, TextPieces};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -12,15 +12,15 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::chat::wants_stream;
-use crate::auth::Caller;
-use crate::extract::{Json, Path};
+use crate::auth::OwnWorkspace;
+use crate::extract::Json;
 use crate::openapi::problems::{AGENT, BODY, RUNNING, SESSION, problems};
 use crate::{AppState, Problem, sse};
 
@@ -75,6 +75,38 @@ pub(crate) enum Encoding {
     Base64,
 }
 
+/// How a command ended.
+#[derive(Debug, Serialize, ToSchema)]
+struct End {
+    /// Its exit code, if it ended by itself.
+    exit_code: Option<i32>,
+    /// The signal that ended it, if one did.
+    signal: Option<i32>,
+    /// Whether its time was up.
+    timed_out: bool,
+    /// How long it ran.
+    duration_ms: u64,
+}
+
+impl End {
+    fn of(exit: Exit, timed_out: bool, duration_ms: u64) -> Self {
+        Self { exit_code: exit.code, signal: exit.signal, timed_out, duration_ms }
+    }
+}
+
+/// A command that has ended, with what it wrote.
+#[derive(Debug, Serialize, ToSchema)]
+struct Whole {
+    #[serde(flatten)]
+    end: End,
+    /// What it wrote to its standard output.
+    stdout: String,
+    /// What it wrote to its standard error.
+    stderr: String,
+    /// Whether it wrote more.
+    truncated: bool,
+}
+
 /// Runs a command in the container, as the agent's user, and streams what it writes.
 ///
 /// Events are `stdout`, `stderr` and, last, `exit`. The command is killed with its process group when its time is up or the client
@@ -86,28 +118,24 @@ pub(crate) enum Encoding {
     responses(
         (status = 200, description = "What the command writes, and how it ended", content(
             (String = "text/event-stream"),
-            (Value = "application/json"),
+            (Whole = "application/json"),
         )),
         ExecProblems,
     ),
 )]
 pub(crate) async fn exec(
     State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     headers: HeaderMap,
     Json(request): Json<Request>,
 ) -> Result<Response, Problem> {
-    let workspace = Workspace::of(caller.session(&state, &id)?);
     let encoding = request.encoding;
     let execution = workspace.exec(&request.into()).await?;
     if !wants_stream(&headers) {
         let outcome = execution.finish(MOST_OUTPUT).await?;
-        let mut body = end(outcome.exit, outcome.timed_out, outcome.duration_ms);
-        body["stdout"] = whole(encoding, &outcome.stdout).into();
-        body["stderr"] = whole(encoding, &outcome.stderr).into();
-        body["truncated"] = outcome.truncated.into();
-        return Ok(axum::Json(body).into_response());
+        let end = End::of(outcome.exit, outcome.timed_out, outcome.duration_ms);
+        let (stdout, stderr) = (whole(encoding, &outcome.stdout), whole(encoding, &outcome.stderr));
+        return Ok(axum::Json(Whole { end, stdout, stderr, truncated: outcome.truncated }).into_response());
     }
     let stopped = state.sessions.clone();
     let frames = events(execution, encoding).take_until(async move { stopped.shutting_down().await });
@@ -169,7 +197,10 @@ impl Told {
                         last.extend_from_slice(&output(name, &rest));
                     }
                 }
-                last.extend_from_slice(&sse::named_frame("exit", end(exit, timed_out, duration_ms)));
+                last.extend_from_slice(&sse::named_frame(
+                    "exit",
+                    json!(End::of(exit, timed_out, duration_ms)),
+                ));
                 last.into()
             }
             ExecFrame::Alive | ExecFrame::Other => Bytes::new(),
@@ -179,12 +210,6 @@ impl Told {
 
 fn output(stream: &'static str, text: &str) -> Bytes {
     sse::named_frame(stream, json!({ "data": text }))
-}
-
-fn end(exit: Exit, timed_out: bool, duration_ms: u64) -> Value {
-    json!({
-        "exit_code": exit.code, "signal": exit.signal, "timed_out": timed_out, "duration_ms": duration_ms,
-    })
 }
 
 fn text(encoding: Encoding, pieces: &mut TextPieces, bytes: &[u8]) -> String {

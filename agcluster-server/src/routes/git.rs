@@ -4,15 +4,15 @@ use agcluster_core::protocol::workspace::git::{
     BranchRequest, Branches, CloneRequest, Cloned, CommitRequest, Committed, Diff, DiffQuery, Fetched, Log,
     LogQuery, Pushed, Repositories, RepositoryQuery, Status, SyncRequest,
 };
-use agcluster_core::workspace::Workspace;
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Caller;
-use crate::extract::{self, Path, Query};
+use crate::auth::OwnWorkspace;
+use crate::extract::{self, Query};
 use crate::openapi::problems::{AGENT, BODY, QUERY, RUNNING, SESSION, problems};
+use crate::openapi::schemas::git as schemas;
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -34,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 /// What every command of git's can come to.
 pub(crate) const GIT: &[&str] = &[
     "invalid_path",
+    "invalid_request",
     "file_not_found",
     "wrong_file_type",
     "forbidden",
@@ -75,10 +76,6 @@ problems!(
 
 problems!(RemoteProblems = SESSION, BODY, RUNNING, AGENT, GIT, REMOTE, ["git_conflict", "git_rejected"],);
 
-fn workspace(state: &AppState, caller: &Caller, id: &str) -> Result<Workspace, Problem> {
-    Ok(Workspace::of(caller.session(state, id)?))
-}
-
 /// Lists the git repositories in the workspace, at most 200, worktrees and submodules among them.
 #[utoipa::path(
     get, path = "/api/agents/{id}/git/repositories", operation_id = "list_repositories", tag = "Git",
@@ -86,14 +83,12 @@ fn workspace(state: &AppState, caller: &Caller, id: &str) -> Result<Workspace, P
     params(
         ("id" = String, Path, description = "The session"),
     ),
-    responses((status = 200, description = "The repositories", body = serde_json::Value), LookProblems),
+    responses((status = 200, description = "The repositories", body = schemas::RepositoriesSchema), LookProblems),
 )]
 pub(crate) async fn repositories(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
 ) -> Result<Json<Repositories>, Problem> {
-    Ok(Json(workspace(&state, &caller, &id)?.git().repositories().await?))
+    Ok(Json(workspace.git().repositories().await?))
 }
 
 /// Tells what differs between the last commit, the index and the working tree.
@@ -104,15 +99,13 @@ pub(crate) async fn repositories(
         ("id" = String, Path, description = "The session"),
         ("path" = Option<String>, Query, description = "A folder in the repository, below the workspace; the workspace itself when absent"),
     ),
-    responses((status = 200, description = "What differs", body = serde_json::Value), LookProblems),
+    responses((status = 200, description = "What differs", body = schemas::StatusSchema), LookProblems),
 )]
 pub(crate) async fn status(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     Query(query): Query<RepositoryQuery>,
 ) -> Result<Json<Status>, Problem> {
-    Ok(Json(workspace(&state, &caller, &id)?.git().status(&query).await?))
+    Ok(Json(workspace.git().status(&query).await?))
 }
 
 /// Compares two commits, or one with the index or the working tree, whose new files are added at the end.
@@ -128,15 +121,13 @@ pub(crate) async fn status(
         ("context" = Option<u32>, Query, description = "Unchanged lines around a change, 0 to 1000; 3 when absent"),
         ("file" = Option<String>, Query, description = "Only what is at or below this path in the repository"),
     ),
-    responses((status = 200, description = "The difference", body = serde_json::Value), LookProblems),
+    responses((status = 200, description = "The difference", body = schemas::DiffSchema), LookProblems),
 )]
 pub(crate) async fn diff(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     Query(query): Query<DiffQuery>,
 ) -> Result<Json<Diff>, Problem> {
-    Ok(Json(workspace(&state, &caller, &id)?.git().diff(&query).await?))
+    Ok(Json(workspace.git().diff(&query).await?))
 }
 
 /// Lists commits, newest first.
@@ -151,15 +142,13 @@ pub(crate) async fn diff(
         ("limit" = Option<usize>, Query, description = "The most commits, 1 to 200; 50 when absent"),
         ("after" = Option<String>, Query, description = "What the page before gave as `next`"),
     ),
-    responses((status = 200, description = "A page of commits", body = serde_json::Value), LookProblems),
+    responses((status = 200, description = "A page of commits", body = schemas::LogSchema), LookProblems),
 )]
 pub(crate) async fn log(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<Log>, Problem> {
-    Ok(Json(workspace(&state, &caller, &id)?.git().log(&query).await?))
+    Ok(Json(workspace.git().log(&query).await?))
 }
 
 /// Lists branches, local ones and those of remotes.
@@ -170,15 +159,13 @@ pub(crate) async fn log(
         ("id" = String, Path, description = "The session"),
         ("path" = Option<String>, Query, description = "A folder in the repository, below the workspace; the workspace itself when absent"),
     ),
-    responses((status = 200, description = "The branches", body = serde_json::Value), LookProblems),
+    responses((status = 200, description = "The branches", body = schemas::BranchesSchema), LookProblems),
 )]
 pub(crate) async fn branches(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     Query(query): Query<RepositoryQuery>,
 ) -> Result<Json<Branches>, Problem> {
-    Ok(Json(workspace(&state, &caller, &id)?.git().branches(&query).await?))
+    Ok(Json(workspace.git().branches(&query).await?))
 }
 
 /// Makes, switches to, or deletes a branch: `action` is `create`, `switch` or `delete`.
@@ -188,16 +175,14 @@ pub(crate) async fn branches(
     params(
         ("id" = String, Path, description = "The session"),
     ),
-    request_body = serde_json::Value,
-    responses((status = 200, description = "The branches there are then", body = serde_json::Value), ChangeProblems),
+    request_body = schemas::BranchRequestSchema,
+    responses((status = 200, description = "The branches there are then", body = schemas::BranchesSchema), ChangeProblems),
 )]
 pub(crate) async fn branch(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     extract::Json(request): extract::Json<BranchRequest>,
 ) -> Result<Json<Branches>, Problem> {
-    Ok(Json(workspace(&state, &caller, &id)?.git().branch(&request).await?))
+    Ok(Json(workspace.git().branch(&request).await?))
 }
 
 /// Commits everything (`all`), some `paths`, or what is in the index.
@@ -207,16 +192,14 @@ pub(crate) async fn branch(
     params(
         ("id" = String, Path, description = "The session"),
     ),
-    request_body = serde_json::Value,
-    responses((status = 200, description = "The commit", body = serde_json::Value), ChangeProblems),
+    request_body = schemas::CommitRequestSchema,
+    responses((status = 200, description = "The commit", body = schemas::CommittedSchema), ChangeProblems),
 )]
 pub(crate) async fn commit(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     extract::Json(request): extract::Json<CommitRequest>,
 ) -> Result<Json<Committed>, Problem> {
-    Ok(Json(workspace(&state, &caller, &id)?.git().commit(&request).await?))
+    Ok(Json(workspace.git().commit(&request).await?))
 }
 
 /// A request as a client may make it.
@@ -234,17 +217,16 @@ fn own_sync(state: &AppState, request: SyncRequest) -> SyncRequest {
     post, path = "/api/agents/{id}/git/clone", operation_id = "clone_repository", tag = "Git",
     security(("key" = [])),
     params(("id" = String, Path, description = "The session")),
-    request_body = serde_json::Value,
-    responses((status = 200, description = "Where it is", body = serde_json::Value), RemoteProblems),
+    request_body = schemas::CloneRequestSchema,
+    responses((status = 200, description = "Where it is", body = schemas::ClonedSchema), RemoteProblems),
 )]
 pub(crate) async fn clone(
     State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     extract::Json(request): extract::Json<CloneRequest>,
 ) -> Result<Json<Cloned>, Problem> {
     let request = own_clone(&state, request);
-    Ok(Json(workspace(&state, &caller, &id)?.git().clone_repository(&request).await?))
+    Ok(Json(workspace.git().clone_repository(&request).await?))
 }
 
 /// Fetches what a remote has; `credentials` go with the `url` that they are for.
@@ -252,17 +234,16 @@ pub(crate) async fn clone(
     post, path = "/api/agents/{id}/git/fetch", operation_id = "fetch_repository", tag = "Git",
     security(("key" = [])),
     params(("id" = String, Path, description = "The session")),
-    request_body = serde_json::Value,
-    responses((status = 200, description = "The present branch and what it follows", body = serde_json::Value), RemoteProblems),
+    request_body = schemas::SyncRequestSchema,
+    responses((status = 200, description = "The present branch and what it follows", body = schemas::FetchedSchema), RemoteProblems),
 )]
 pub(crate) async fn fetch(
     State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     extract::Json(request): extract::Json<SyncRequest>,
 ) -> Result<Json<Fetched>, Problem> {
     let request = own_sync(&state, request);
-    Ok(Json(workspace(&state, &caller, &id)?.git().fetch(&request).await?))
+    Ok(Json(workspace.git().fetch(&request).await?))
 }
 
 /// Fetches, and moves the present branch to the one it follows when nothing of its own is in the way.
@@ -270,17 +251,16 @@ pub(crate) async fn fetch(
     post, path = "/api/agents/{id}/git/pull", operation_id = "pull_branch", tag = "Git",
     security(("key" = [])),
     params(("id" = String, Path, description = "The session")),
-    request_body = serde_json::Value,
-    responses((status = 200, description = "The present branch and what it follows", body = serde_json::Value), RemoteProblems),
+    request_body = schemas::SyncRequestSchema,
+    responses((status = 200, description = "The present branch and what it follows", body = schemas::FetchedSchema), RemoteProblems),
 )]
 pub(crate) async fn pull(
     State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     extract::Json(request): extract::Json<SyncRequest>,
 ) -> Result<Json<Fetched>, Problem> {
     let request = own_sync(&state, request);
-    Ok(Json(workspace(&state, &caller, &id)?.git().pull(&request).await?))
+    Ok(Json(workspace.git().pull(&request).await?))
 }
 
 /// Pushes a branch to the remote's branch of the same name.
@@ -288,15 +268,14 @@ pub(crate) async fn pull(
     post, path = "/api/agents/{id}/git/push", operation_id = "push_branch", tag = "Git",
     security(("key" = [])),
     params(("id" = String, Path, description = "The session")),
-    request_body = serde_json::Value,
-    responses((status = 200, description = "The branch and its commit", body = serde_json::Value), RemoteProblems),
+    request_body = schemas::SyncRequestSchema,
+    responses((status = 200, description = "The branch and its commit", body = schemas::PushedSchema), RemoteProblems),
 )]
 pub(crate) async fn push(
     State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnWorkspace(workspace): OwnWorkspace,
     extract::Json(request): extract::Json<SyncRequest>,
 ) -> Result<Json<Pushed>, Problem> {
     let request = own_sync(&state, request);
-    Ok(Json(workspace(&state, &caller, &id)?.git().push(&request).await?))
+    Ok(Json(workspace.git().push(&request).await?))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use agcluster_core::journal::{JournalError, Record};
+use agcluster_core::protocol::TurnId;
 use agcluster_core::session::{Session, SessionId};
 use agcluster_core::store::TurnRecord;
 use axum::Json;
@@ -11,7 +12,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream::Stream;
 use futures::{StreamExt, future};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -119,25 +120,39 @@ pub(crate) async fn get(
     Ok(Json(job::render_whole(&session.in_full(turn).await?)))
 }
 
+/// A job that was told to end.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Cancelled {
+    /// `success`.
+    status: &'static str,
+    /// The job.
+    #[schema(value_type = Uuid)]
+    job_id: TurnId,
+    /// Its session.
+    #[schema(value_type = String)]
+    session_id: SessionId,
+}
+
 /// Takes a queued job back, or interrupts a running one: its terminal event follows in its stream.
 #[utoipa::path(
     post, path = "/api/jobs/{id}/cancel", operation_id = "cancel_job", tag = "Jobs",
     security(("key" = [])), params(("id" = String, Path, description = "The job")),
-    responses((status = 200, description = "It ends", body = Value), CancelProblems),
+    responses((status = 200, description = "It ends", body = Cancelled), CancelProblems),
 )]
 pub(crate) async fn cancel(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Cancelled>, Problem> {
     let (turn, session) = caller.job(&state, &id).await?;
     session.cancel(turn.id).await?;
-    Ok(Json(json!({ "status": "success", "job_id": turn.id, "session_id": turn.session })))
+    Ok(Json(Cancelled { status: "success", job_id: turn.id, session_id: turn.session }))
 }
 
 /// In which shape a job is streamed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = JobFormat)]
 pub(crate) enum Format {
     /// The events of the journal.
     #[default]

@@ -12,8 +12,8 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Caller;
-use crate::extract::{Path, Query};
+use crate::auth::OwnSession;
+use crate::extract::Query;
 use crate::openapi::problems::{PROVIDER, QUERY, SESSION, problems};
 use crate::{AppState, Problem, sse};
 
@@ -54,11 +54,9 @@ pub(crate) struct Part {
 )]
 pub(crate) async fn stream(
     State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnSession(session): OwnSession,
     Query(Part { tail, follow }): Query<Part>,
 ) -> Result<Response, Problem> {
-    let session = caller.session(&state, &id)?;
     let tail = tail.unwrap_or(USUAL_LINES);
     if !(1..=MOST_LINES).contains(&tail) {
         let detail = format!("tail must be between 1 and {MOST_LINES}");

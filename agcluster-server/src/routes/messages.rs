@@ -78,6 +78,7 @@ pub(crate) async fn list(
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ExportFormat)]
 enum Format {
     #[default]
     Jsonl,

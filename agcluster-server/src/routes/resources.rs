@@ -3,24 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use agcluster_core::protocol::resources::{DiskUse, MemoryUse, ResourceUse};
-use agcluster_core::session::Session;
+use agcluster_core::protocol::resources::{CpuUse, DiskUse, Measured, MemoryUse, NetworkUse, ResourceUse};
+use agcluster_core::provider::ContainerId;
+use agcluster_core::session::{Session, SessionId};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::time::{Interval, MissedTickBehavior, interval};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Caller;
-use crate::extract::{Path, Query};
+use crate::auth::OwnSession;
+use crate::extract::Query;
 use crate::openapi::problems::{AGENT, QUERY, RUNNING, SESSION, problems};
+use crate::openapi::schemas::{CpuSchema, MeasuredSchema, NetworkSchema};
 use crate::{AppState, Problem, sse};
 
 /// The routes.
@@ -38,6 +40,99 @@ pub(crate) struct Pace {
     interval: Option<u64>,
 }
 
+/// What a container uses. What is not measured is null.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Used {
+    /// The session.
+    #[schema(value_type = String)]
+    session_id: SessionId,
+    /// The platform's name of its container.
+    #[schema(value_type = Option<String>)]
+    container_id: Option<ContainerId>,
+    /// What the session is doing.
+    status: &'static str,
+    /// Of what this is.
+    #[schema(value_type = MeasuredSchema)]
+    measured: Measured,
+    /// Processor time.
+    #[schema(value_type = Option<CpuSchema>)]
+    cpu: Option<CpuUse>,
+    /// Memory.
+    memory: Option<Memory>,
+    /// The file system of the workspace.
+    disk: Option<Disk>,
+    /// The network.
+    #[schema(value_type = Option<NetworkSchema>)]
+    network: Option<NetworkUse>,
+    /// Processes.
+    processes: Option<u64>,
+}
+
+/// Memory that is used.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+struct Memory {
+    used_bytes: u64,
+    /// The most there may be.
+    limit_bytes: Option<u64>,
+    /// The share of the limit.
+    percent: Option<f64>,
+    /// In mebibytes.
+    used_mb: f64,
+    /// In mebibytes.
+    limit_mb: Option<f64>,
+}
+
+/// How full a file system is.
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
+struct Disk {
+    used_bytes: u64,
+    total_bytes: u64,
+    /// What the agent's user may still write.
+    free_bytes: u64,
+    /// The share of what that user may have.
+    percent: f64,
+}
+
+impl Used {
+    fn of(session: &Session, used: &ResourceUse) -> Self {
+        Self {
+            session_id: session.id().clone(),
+            container_id: session.container(),
+            status: session.state().borrow().status.as_str(),
+            measured: used.measured,
+            cpu: used.cpu,
+            memory: used.memory.as_ref().map(Memory::from),
+            disk: used.disk.as_ref().map(Disk::from),
+            network: used.network,
+            processes: used.processes,
+        }
+    }
+}
+
+impl From<&MemoryUse> for Memory {
+    fn from(memory: &MemoryUse) -> Self {
+        let limit = memory.limit_bytes;
+        Self {
+            used_bytes: memory.used_bytes,
+            limit_bytes: limit,
+            percent: limit.map(|limit| percent(memory.used_bytes, limit)),
+            used_mb: mebibytes(memory.used_bytes),
+            limit_mb: limit.map(mebibytes),
+        }
+    }
+}
+
+impl From<&DiskUse> for Disk {
+    fn from(disk: &DiskUse) -> Self {
+        Self {
+            used_bytes: disk.used_bytes,
+            total_bytes: disk.total_bytes,
+            free_bytes: disk.free_bytes,
+            percent: percent(disk.used_bytes, disk.used_bytes.saturating_add(disk.free_bytes)),
+        }
+    }
+}
+
 /// What the container uses now; as a stream for `Accept: text/event-stream`.
 ///
 /// `measured` says of what this is: of the `container`, of the `process_tree` on a machine that it shares, or of `nothing`. What is not
@@ -47,26 +142,25 @@ pub(crate) struct Pace {
     security(("key" = [])), params(("id" = String, Path, description = "The session"), Pace),
     responses(
         (status = 200, description = "What it uses", content(
-            (Value = "application/json"),
-            (String = "text/event-stream"),
+            (Used = "application/json"),
+            (Used = "text/event-stream"),
         )),
         ResourcesProblems,
     ),
 )]
 pub(crate) async fn get(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    state: State<AppState>,
+    own: OwnSession,
     Query(pace): Query<Pace>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accepted.contains("text/event-stream") {
-        return watch(State(state), caller, Path(id), Query(pace)).await;
+        return watch(state, own, Query(pace)).await;
     }
-    let session = caller.session(&state, &id)?;
+    let OwnSession(session) = own;
     let used = session.resources().await?;
-    Ok(Json(render(&session, &used)).into_response())
+    Ok(Json(Used::of(&session, &used)).into_response())
 }
 
 /// Streams what the container uses, until the session does not run any more.
@@ -74,21 +168,19 @@ pub(crate) async fn get(
     get, path = "/api/resources/{id}/stream", operation_id = "watch_resources", tag = "Resources",
     security(("key" = [])), params(("id" = String, Path, description = "The session"), Pace),
     responses(
-        (status = 200, description = "What it uses", content_type = "text/event-stream", body = String),
+        (status = 200, description = "What it uses", content_type = "text/event-stream", body = Used),
         ResourcesProblems,
     ),
 )]
 pub(crate) async fn watch(
     State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnSession(session): OwnSession,
     Query(pace): Query<Pace>,
 ) -> Result<Response, Problem> {
     let seconds = pace.interval.unwrap_or(2);
     if !(1..=60).contains(&seconds) {
         return Err(Problem::bad_request("invalid_query", "interval must be between 1 and 60 seconds"));
     }
-    let session = caller.session(&state, &id)?;
     // What cannot be measured at all is refused before there is a stream.
     let first = session.resources().await?;
     let mut ticks = interval(Duration::from_secs(seconds));
@@ -108,44 +200,10 @@ fn frames(session: Arc<Session>, first: ResourceUse, ticks: Interval) -> impl St
                 session.resources().await.ok()?
             }
         };
-        let frame = sse::frame(None, render(&session, &used).to_string().as_bytes());
+        let frame = sse::frame(None, json!(Used::of(&session, &used)).to_string().as_bytes());
         Some((frame, (session, None, ticks)))
     };
     stream::unfold((session, Some(first), ticks), next)
-}
-
-fn render(session: &Session, used: &ResourceUse) -> Value {
-    json!({
-        "session_id": session.id(),
-        "container_id": session.container().map(|container| container.0),
-        "status": session.state().borrow().status.as_str(),
-        "measured": used.measured,
-        "cpu": used.cpu,
-        "memory": used.memory.as_ref().map(memory),
-        "disk": used.disk.as_ref().map(disk),
-        "network": used.network,
-        "processes": used.processes,
-    })
-}
-
-fn memory(memory: &MemoryUse) -> Value {
-    let limit = memory.limit_bytes;
-    json!({
-        "used_bytes": memory.used_bytes,
-        "limit_bytes": limit,
-        "percent": limit.map(|limit| percent(memory.used_bytes, limit)),
-        "used_mb": mebibytes(memory.used_bytes),
-        "limit_mb": limit.map(mebibytes),
-    })
-}
-
-fn disk(disk: &DiskUse) -> Value {
-    json!({
-        "used_bytes": disk.used_bytes,
-        "total_bytes": disk.total_bytes,
-        "free_bytes": disk.free_bytes,
-        "percent": percent(disk.used_bytes, disk.used_bytes.saturating_add(disk.free_bytes)),
-    })
 }
 
 #[allow(clippy::cast_precision_loss, reason = "fractions of a per cent do not count")]
@@ -165,13 +223,10 @@ mod tests {
     #[test]
     fn memory_is_shown_in_every_unit_and_without_a_limit_no_share_of_it() {
         let used = MemoryUse { used_bytes: 3 << 19, limit_bytes: Some(6 << 20) };
-        let shown = memory(&used);
-        assert_eq!(
-            (&shown["percent"], &shown["used_mb"], &shown["limit_mb"]),
-            (&json!(25.0), &json!(1.5), &json!(6.0))
-        );
-        assert_eq!(memory(&MemoryUse { limit_bytes: None, ..used })["percent"], Value::Null);
+        let shown = Memory::from(&used);
+        assert_eq!((shown.percent, shown.used_mb, shown.limit_mb), (Some(25.0), 1.5, Some(6.0)));
+        assert_eq!(Memory::from(&MemoryUse { limit_bytes: None, ..used }).percent, None);
         let full = DiskUse { used_bytes: 0, total_bytes: 0, free_bytes: 0 };
-        assert_eq!(disk(&full)["percent"], json!(0.0));
+        assert_eq!(Disk::from(&full).percent, 0.0);
     }
 }

@@ -7,22 +7,24 @@ mod socket;
 
 use std::sync::Arc;
 
-use agcluster_core::protocol::workspace::{Terminal, TerminalSize, is_terminal_name};
+use agcluster_core::protocol::Secret;
+use agcluster_core::protocol::workspace::{Terminal, TerminalList, TerminalSize, is_terminal_name};
 use agcluster_core::session::SessionId;
-use agcluster_core::workspace::{TicketPlace, Workspace};
+use agcluster_core::workspace::{Ticket, TicketPlace, Workspace};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::auth::Caller;
+use crate::auth::{OwnSession, OwnWorkspace};
 use crate::extract::{MaybeJson, Path, Query};
 use crate::openapi::problems::{AGENT, BODY, QUERY, RUNNING, SESSION, problems};
+use crate::openapi::schemas::TerminalListSchema;
 use crate::{AppState, Problem};
 use admission::{Admission, PROTOCOL, Upgrade};
 
@@ -70,6 +72,23 @@ pub(crate) struct Wanted {
     terminal: Option<String>,
 }
 
+/// What opens a terminal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Token {
+    /// What has to be shown.
+    #[schema(value_type = String)]
+    token: Secret,
+    /// When it opens nothing any more.
+    expires_at: Timestamp,
+    /// The terminal.
+    terminal: String,
+    /// The session.
+    #[schema(value_type = String)]
+    session_id: SessionId,
+    /// The subprotocol beside which it may be shown.
+    protocol: &'static str,
+}
+
 /// Makes a token that opens one terminal, once, within a minute.
 ///
 /// It is shown to the WebSocket as `Authorization: Bearer TOKEN`, or, from a browser, as the subprotocols `agcluster.terminal` and
@@ -78,39 +97,27 @@ pub(crate) struct Wanted {
     post, path = "/api/agents/{id}/terminal/token", operation_id = "create_terminal_token", tag = "Terminal",
     security(("key" = [])), params(("id" = String, Path, description = "The session")),
     request_body = Wanted,
-    responses((status = 200, description = "The token", body = Value), TokenProblems),
+    responses((status = 200, description = "The token", body = Token), TokenProblems),
 )]
 pub(crate) async fn token(
     State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
+    OwnSession(session): OwnSession,
     MaybeJson(wanted): MaybeJson<Wanted>,
-) -> Result<Json<Value>, Problem> {
-    let session = caller.session(&state, &id)?;
+) -> Result<Json<Token>, Problem> {
     let terminal = named(wanted.terminal.as_deref().unwrap_or(MAIN))?;
-    let ticket = state.tickets.issue(&session, terminal)?;
-    Ok(Json(json!({
-        "token": ticket.token.expose(),
-        "expires_at": ticket.expires_at,
-        "terminal": terminal,
-        "session_id": id,
-        "protocol": PROTOCOL,
-    })))
+    let Ticket { token, expires_at } = state.tickets.issue(&session, terminal)?;
+    let (terminal, session_id) = (terminal.to_owned(), session.id().clone());
+    Ok(Json(Token { token, expires_at, terminal, session_id, protocol: PROTOCOL }))
 }
 
 /// Lists the terminals of a session.
 #[utoipa::path(
     get, path = "/api/agents/{id}/terminals", operation_id = "list_terminals", tag = "Terminal",
     security(("key" = [])), params(("id" = String, Path, description = "The session")),
-    responses((status = 200, description = "The terminals", body = Value), ListProblems),
+    responses((status = 200, description = "The terminals", body = TerminalListSchema), ListProblems),
 )]
-pub(crate) async fn list(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let terminals = Workspace::of(caller.session(&state, &id)?).terminals().await?;
-    Ok(Json(json!({ "terminals": terminals })))
+pub(crate) async fn list(OwnWorkspace(workspace): OwnWorkspace) -> Result<Json<TerminalList>, Problem> {
+    Ok(Json(TerminalList { terminals: workspace.terminals().await? }))
 }
 
 /// Ends a terminal with everything that runs in it.
@@ -124,11 +131,10 @@ pub(crate) async fn list(
     responses((status = 204, description = "It is gone"), EndProblems),
 )]
 pub(crate) async fn end(
-    State(state): State<AppState>,
-    caller: Caller,
-    Path((id, name)): Path<(String, String)>,
+    OwnWorkspace(workspace): OwnWorkspace,
+    Path((_id, name)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
-    Workspace::of(caller.session(&state, &id)?).end_terminal(named(&name)?).await?;
+    workspace.end_terminal(named(&name)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::model::{AgentConfig, ConfigSummary};
@@ -31,7 +32,7 @@ impl ConfigEntry {
 }
 
 /// What is wrong with a file of a store.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileProblem {
     /// The name of the file, without its folder.
     pub file: String,

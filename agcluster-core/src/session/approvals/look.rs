@@ -5,6 +5,7 @@ use std::sync::Arc;
 use agcluster_protocol::event::{AnsweredBy, RequestAnswer, Resolution};
 use agcluster_protocol::{Decision, EventBody, TurnId};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{ApprovalKind, Asked, how};
@@ -44,7 +45,7 @@ pub struct Approval {
 }
 
 /// How an approval stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ApprovalStatus {
     /// Nobody has answered.

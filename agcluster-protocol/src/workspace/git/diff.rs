@@ -27,6 +27,7 @@ pub struct DiffQuery {
 
 /// A difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitDiff"))]
 #[serde(rename_all = "camelCase")]
 pub struct Diff {
     /// The repository's folder as the agent sees it.
@@ -45,6 +46,7 @@ pub struct Diff {
 
 /// How one file differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FileDiff {
     /// Its path on the older side; none for a new one.
@@ -75,6 +77,7 @@ pub struct FileDiff {
 
 /// What happened to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitFileStatus"))]
 #[serde(rename_all = "lowercase")]
 pub enum FileStatus {
     /// Other content or mode.
@@ -95,6 +98,7 @@ pub enum FileStatus {
 
 /// A place where a file differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Hunk {
     /// The first line on the older side.
@@ -111,6 +115,7 @@ pub struct Hunk {
 
 /// A line, without its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitLine"))]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// Which side it is on.
@@ -126,6 +131,7 @@ pub struct Line {
 
 /// Which side a line is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitLineKind"))]
 #[serde(rename_all = "lowercase")]
 pub enum LineKind {
     /// On both.

@@ -9,17 +9,20 @@ use crate::Secret;
 
 /// What opens a repository.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "GitCredentials"))]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     /// The user; most hosts take any with a token, so it may be left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// A token, or the user's password.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub token: Secret,
 }
 
 /// A repository to clone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CloneRequest {
     /// Where it is: an `https://` URL without credentials.
     pub url: String,
@@ -34,20 +37,24 @@ pub struct CloneRequest {
     pub depth: Option<u32>,
     /// Whether a clone of the same URL that is there already will do.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub adopt: bool,
     /// What opens it. The workspace itself never gets these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Credentials>,
     /// Whether `http://` will do.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub plain_http: bool,
     /// What stands for the URL during this command. Set by the agent server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub through: Option<String>,
 }
 
 /// A repository to bring together with a remote.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SyncRequest {
     /// The repository's folder.
     #[serde(default = "super::here")]
@@ -69,9 +76,11 @@ pub struct SyncRequest {
     pub credentials: Option<Credentials>,
     /// Whether `http://` will do.
     #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub plain_http: bool,
     /// What stands for the remote's URL during this command. Set by the agent server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub through: Option<String>,
 }
 
@@ -100,6 +109,7 @@ pub enum Progress<T> {
 
 /// A repository that was cloned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Cloned {
     /// Its folder as the agent sees it.
@@ -114,6 +124,7 @@ pub struct Cloned {
 
 /// What came of a fetch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fetched {
     /// The present branch.
     pub branch: Option<String>,
@@ -129,6 +140,7 @@ pub struct Fetched {
 
 /// What came of a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Pushed {
     /// The branch.
