@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod chat;
+mod documents;
 mod helpers;
 mod lasting;
 mod messages;
@@ -25,6 +26,19 @@ async fn system() -> System {
     let folder = system.agent_configs();
     std::fs::write(folder.join("scripted.yaml"), SCRIPTED).unwrap();
     std::fs::write(folder.join("second.yaml"), SCRIPTED.replace("scripted, name", "second, name")).unwrap();
+    system.configs().files().reload().await;
+    system
+}
+
+/// The key of requests to the real agent; no other is sent to the model API.
+const KEY: &str = "sk-ant-test-6f1c9e0b7a";
+const CODER: &str =
+    "{id: coder, name: Coder, allowed_tools: [Bash], permission_mode: acceptEdits, model: claude-sonnet-4-5}";
+
+/// A system with one real agent.
+async fn coder(provider: Provider) -> System {
+    let system = System::start(provider).await.unwrap();
+    std::fs::write(system.agent_configs().join("coder.yaml"), CODER).unwrap();
     system.configs().files().reload().await;
     system
 }

@@ -7,11 +7,8 @@ use tokio::process::Command;
 
 use super::*;
 
-const KEY: &str = "sk-ant-test-6f1c9e0b7a";
 /// One run takes seconds.
 const LIMIT: Duration = Duration::from_secs(240);
-const CODER: &str =
-    "{id: coder, name: Coder, allowed_tools: [Bash], permission_mode: acceptEdits, model: claude-sonnet-4-5}";
 
 /// The folder that the test set-up has installed the clients into.
 fn clients() -> PathBuf {
@@ -36,9 +33,7 @@ fn node(script: &str) -> Command {
 
 /// What a client saw of a system with one real agent.
 async fn saw(mut client: Command) -> Value {
-    let system = System::start(Provider::Docker).await.unwrap();
-    std::fs::write(system.agent_configs().join("coder.yaml"), CODER).unwrap();
-    system.configs().files().reload().await;
+    let system = coder(Provider::Docker).await;
     let running = client.args([system.api(KEY).url(""), KEY.to_owned()]).kill_on_drop(true).output();
     let done = tokio::time::timeout(LIMIT, running).await.expect("the client hangs").unwrap();
     let (said, errors) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));

@@ -80,6 +80,42 @@ async fn a_request_that_cannot_be_done_names_the_parameter_and_launches_nothing(
 }
 
 #[tokio::test]
+async fn a_picture_that_is_none_is_refused_whichever_api_it_comes_by() {
+    let system = system().await;
+    let api = system.api("key");
+    let url = "data:image/png;base64,bm90IGEgcGljdHVyZQ==";
+    let source = json!({ "type": "base64", "media_type": "image/png", "data": "bm90IGEgcGljdHVyZQ==" });
+    let user = |part: Value| json!([{ "role": "user", "content": [part] }]);
+    for (path, field, said, param) in [
+        (
+            CHAT,
+            "messages",
+            user(json!({ "type": "image_url", "image_url": { "url": url } })),
+            "messages[0].content[0]",
+        ),
+        (
+            "/v1/responses",
+            "input",
+            user(json!({ "type": "input_image", "image_url": url })),
+            "input[0].content[0]",
+        ),
+        (
+            "/v1/messages",
+            "messages",
+            user(json!({ "type": "image", "source": source })),
+            "messages.0.content.0",
+        ),
+    ] {
+        let body = json!({ "model": "scripted", "max_tokens": 100, field: said });
+        let refused = send(&api, path, &[], body).await;
+        assert_eq!((error(&refused).0, error(&refused).2), (400, "image_invalid"), "{}", refused.body);
+        assert!(refused.body.to_string().contains(param), "{param} is not named: {}", refused.body);
+    }
+    assert_eq!(sessions(&api).await.len(), 0);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_read_is_refused_in_openai_s_shape() {
     let system = system().await;
     let api = system.api("key");
