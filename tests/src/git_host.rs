@@ -38,6 +38,25 @@ struct Shared {
     token: String,
     /// What was wrong with a request, one sentence each.
     violations: Mutex<Vec<String>>,
+    /// Who is told of the next request, and what it waits for.
+    hold: Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>,
+}
+
+/// A request that is not answered until this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    reached: oneshot::Receiver<()>,
+    _go: oneshot::Sender<()>,
+}
+
+impl Held {
+    /// Waits until it has come.
+    ///
+    /// # Errors
+    /// When the host is gone.
+    pub async fn reached(&mut self) -> anyhow::Result<()> {
+        Ok((&mut self.reached).await?)
+    }
 }
 
 impl GitHost {
@@ -52,6 +71,7 @@ impl GitHost {
             folder: tempfile::tempdir()?,
             token: token.to_owned(),
             violations: Mutex::default(),
+            hold: Mutex::default(),
         });
         let router =
             Router::new().fallback(serve).layer(DefaultBodyLimit::max(MOST)).with_state(shared.clone());
@@ -91,6 +111,13 @@ impl GitHost {
         Ok(bare)
     }
 
+    /// Does not answer the next request until what this gives is dropped.
+    pub fn hold_next(&self) -> Held {
+        let ((tell, reached), (go, wait)) = (oneshot::channel(), oneshot::channel());
+        *self.shared.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some((tell, wait));
+        Held { reached, _go: go }
+    }
+
     /// The URL of a repository, for whoever reaches this machine by that name.
     pub fn url(&self, host: &str, name: &str) -> String {
         format!("http://{host}:{}/{name}", self.address.port())
@@ -127,6 +154,11 @@ pub async fn git(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
 }
 
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let hold = shared.hold.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some((tell, wait)) = hold {
+        let _ = tell.send(());
+        let _ = wait.await;
+    }
     match answer(&shared, request).await {
         Ok(response) => response,
         Err(error) => {

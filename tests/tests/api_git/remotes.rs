@@ -1,6 +1,7 @@
 //! Clones, fetches and pushes of a running session.
 
 use agcluster_tests::git_host::git as plain_git;
+use reqwest::Method;
 
 use super::*;
 
@@ -71,6 +72,46 @@ async fn a_change_goes_from_the_workspace_to_the_host_and_back() {
         &tell(&api, &session, "fetch", json!({ "path": "public", "remote": "--all" })).await,
         400,
         "git_ref_invalid",
+    );
+    ground.stop().await;
+}
+
+#[tokio::test]
+async fn a_clone_may_be_shallow_and_a_pull_moves_forward_only() {
+    let ground = Ground::on(Provider::Process).await;
+    let bare = ground.host.make("public.git").await.unwrap();
+    let (api, url) = (ground.api(), ground.url("public.git"));
+    let session = api.launch(json!({ "driver": "scripted" })).await.unwrap();
+    for (path, depth) in [("shallow", Some(1)), ("whole", None)] {
+        let clone = json!({ "url": url, "path": path, "depth": depth });
+        fine(tell(&api, &session, "clone", clone).await);
+        let log = fine(git(&api, &session, &format!("log?path={path}")).await);
+        assert_eq!(log["commits"].as_array().unwrap().len(), depth.unwrap_or(2), "{log}");
+    }
+    let wrong = json!({ "url": url, "path": "none", "depth": 0 });
+    refused(&tell(&api, &session, "clone", wrong).await, 400, "invalid_request");
+
+    let side = plain_git(&bare, &["rev-parse", "side"]).await.unwrap();
+    plain_git(&bare, &["update-ref", "refs/heads/main", &side]).await.unwrap();
+    for path in ["shallow", "whole"] {
+        let pulled = fine(tell(&api, &session, "pull", json!({ "path": path })).await);
+        assert_eq!((&pulled["commit"], &pulled["behind"]), (&json!(side), &json!(0)), "{path}");
+    }
+    // Here and there something is made that the other does not have.
+    let file = format!("/api/files/{}/whole/mine.txt", session.id);
+    assert_eq!(api.send(api.request(Method::PUT, &file).body("mine")).await.unwrap().status, 201);
+    let author = json!({ "name": "Ada", "email": "ada@example.com" });
+    let commit = json!({ "path": "whole", "message": "mine", "all": true, "author": author });
+    let mine = fine(tell(&api, &session, "commit", commit).await);
+    let theirs =
+        plain_git(&bare, &["commit-tree", "main^{tree}", "-p", "main", "-m", "theirs"]).await.unwrap();
+    plain_git(&bare, &["update-ref", "refs/heads/main", &theirs]).await.unwrap();
+    refused(&tell(&api, &session, "pull", json!({ "path": "whole" })).await, 409, "git_conflict");
+    let status = fine(git(&api, &session, "status?path=whole").await);
+    assert_eq!(
+        (&status["commit"], &status["ahead"], &status["behind"], &status["clean"]),
+        (&mine["commit"], &json!(1), &json!(1), &json!(true)),
+        "what was here is as it was: {status}"
     );
     ground.stop().await;
 }
