@@ -4,6 +4,7 @@ mod api;
 mod description;
 mod frames;
 mod installation;
+pub mod screen;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -21,6 +22,7 @@ use tokio::task::JoinHandle;
 pub use api::{Answer, Api, Session};
 pub use frames::{Chat, Frame};
 pub use installation::{Installation, Plan, server_program};
+pub use screen::Screen;
 
 pub use crate::ground::{Provider, needed};
 

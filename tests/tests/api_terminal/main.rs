@@ -6,7 +6,6 @@ mod exec;
 mod looking;
 mod places;
 mod refusals;
-mod screen;
 mod terminal;
 
 use std::time::Duration;

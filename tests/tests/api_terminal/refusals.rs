@@ -3,30 +3,45 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::screen::{Screen, refused, request, token, with_bearer};
 use super::{scripted, system};
+use agcluster_tests::system::screen::{refused, request, token, with_bearer};
+use agcluster_tests::system::{Provider, Screen, System};
 
 #[tokio::test]
 async fn a_token_opens_one_terminal_once() {
     let system = system().await;
     let api = system.api("key");
     let (one, other) = (scripted(&api).await, scripted(&api).await);
-    let used = token(&api, &one.id, "main").await;
+    let used = token(&api, &one.id, "main").await.unwrap();
     let path = format!("/api/agents/{}/terminal", one.id);
-    let screen = Screen::connect(with_bearer(request(&api, &path), &used)).await;
-    let again = refused(with_bearer(request(&api, &path), &used)).await;
+    let screen = Screen::connect(with_bearer(request(&api, &path).unwrap(), &used).unwrap()).await.unwrap();
+    let again = refused(with_bearer(request(&api, &path).unwrap(), &used).unwrap()).await.unwrap();
     assert_eq!(again, (401, "terminal_token_used".to_owned()));
-    screen.leave().await;
+    screen.leave().await.unwrap();
 
     let elsewhere = format!("/api/agents/{}/terminal", other.id);
-    let mine = token(&api, &one.id, "main").await;
-    let wrong = refused(with_bearer(request(&api, &elsewhere), &mine)).await;
+    let mine = token(&api, &one.id, "main").await.unwrap();
+    let wrong = refused(with_bearer(request(&api, &elsewhere).unwrap(), &mine).unwrap()).await.unwrap();
     assert_eq!(wrong, (403, "terminal_token_wrong_session".to_owned()));
 
-    let gone = token(&api, &other.id, "main").await;
+    let gone = token(&api, &other.id, "main").await.unwrap();
     other.delete().await.unwrap();
-    let late = refused(with_bearer(request(&api, "/ws/terminal"), &gone)).await;
+    let late = refused(with_bearer(request(&api, "/ws/terminal").unwrap(), &gone).unwrap()).await.unwrap();
     assert_eq!(late, (404, "session_not_found".to_owned()));
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_that_has_expired_opens_nothing() {
+    let arguments = ["--terminal-token-lifetime=0"];
+    let system = System::start_with(Provider::Memory, &arguments).await.unwrap();
+    let api = system.api("key");
+    let session = scripted(&api).await;
+    let token = token(&api, &session.id, "main").await.unwrap();
+    let late = refused(with_bearer(request(&api, "/ws/terminal").unwrap(), &token).unwrap()).await.unwrap();
+    assert_eq!(late, (401, "terminal_token_expired".to_owned()));
+    let listed = api.get(&format!("/api/agents/{}/terminals", session.id)).await.unwrap();
+    assert_eq!(listed.body["terminals"], json!([]), "no shell was started for it");
     system.stop().await.unwrap();
 }
 
@@ -35,20 +50,28 @@ async fn a_token_counts_in_the_headers_alone_and_the_key_is_none() {
     let system = system().await;
     let api = system.api("key");
     let session = scripted(&api).await;
-    let token = token(&api, &session.id, "main").await;
+    let token = token(&api, &session.id, "main").await.unwrap();
     for query in ["token", "ticket", "access_token"] {
         let path = format!("/ws/terminal?{query}={token}");
-        assert_eq!(refused(request(&api, &path)).await, (401, "terminal_token_missing".to_owned()));
+        assert_eq!(
+            refused(request(&api, &path).unwrap()).await.unwrap(),
+            (401, "terminal_token_missing".to_owned())
+        );
     }
     for wrong in ["key", "0123456789abcdef"] {
-        let request = with_bearer(request(&api, "/ws/terminal"), wrong);
-        assert_eq!(refused(request).await, (401, "terminal_token_invalid".to_owned()));
+        let request = with_bearer(request(&api, "/ws/terminal").unwrap(), wrong).unwrap();
+        assert_eq!(refused(request).await.unwrap(), (401, "terminal_token_invalid".to_owned()));
     }
-    let mut stranger = with_bearer(request(&api, "/ws/terminal"), &token);
+    let mut stranger = with_bearer(request(&api, "/ws/terminal").unwrap(), &token).unwrap();
     stranger.headers_mut().insert("origin", "https://evil.example".parse().unwrap());
-    assert_eq!(refused(stranger).await, (403, "origin_not_allowed".to_owned()));
+    assert_eq!(refused(stranger).await.unwrap(), (403, "origin_not_allowed".to_owned()));
     // It was not used up by any of these.
-    Screen::connect(with_bearer(request(&api, "/ws/terminal"), &token)).await.leave().await;
+    Screen::connect(with_bearer(request(&api, "/ws/terminal").unwrap(), &token).unwrap())
+        .await
+        .unwrap()
+        .leave()
+        .await
+        .unwrap();
     system.stop().await.unwrap();
 }
 
@@ -86,16 +109,17 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
         ("rows=1001", "terminal_size_invalid"),
         ("cols=x", "invalid_query"),
     ] {
-        let token = token(&api, &session.id, "main").await;
-        let request = with_bearer(request(&api, &format!("{base}/terminal?{query}")), &token);
-        assert_eq!(refused(request).await, (400, code.to_owned()), "{query}");
+        let token = token(&api, &session.id, "main").await.unwrap();
+        let request =
+            with_bearer(request(&api, &format!("{base}/terminal?{query}")).unwrap(), &token).unwrap();
+        assert_eq!(refused(request).await.unwrap(), (400, code.to_owned()), "{query}");
     }
     for (body, status, code) in [
         (json!({}), 422, "invalid_request"),
         (json!({ "command": "ls" }), 422, "invalid_request"),
-        (json!({ "command": [] }), 400, "agent_invalid_request"),
+        (json!({ "command": [] }), 400, "invalid_request"),
         (json!({ "command": ["true"], "shell": true }), 422, "invalid_request"),
-        (json!({ "command": ["true"], "timeout_seconds": 0 }), 400, "agent_invalid_request"),
+        (json!({ "command": ["true"], "timeout_seconds": 0 }), 400, "invalid_request"),
         (json!({ "command": ["true"], "cwd": "no/such/folder" }), 404, "file_not_found"),
         (json!({ "command": ["no-such-program-anywhere"] }), 422, "command_not_found"),
     ] {
