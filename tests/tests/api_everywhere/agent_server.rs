@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::place::{Place, fine, frames, get, post, put, refused, stream};
+use crate::place::{Place, fine, frames, get, post, refused, stream};
 
 fn prompt(session: &str, prompt: &str) -> Value {
     json!({ "session_id": session, "prompt": prompt, "agent": "scripted" })
