@@ -131,7 +131,10 @@ impl Session {
             let _carrier = detach(self).await;
             self.change(Patience::Endless, |state| {
                 let mut along = self.abandon(state, FailureReason::SessionStopped, why);
-                state.go(Status::Starting)?;
+                // A launch that was cut off and waits for its owner is starting already.
+                if state.status != Status::Starting {
+                    state.go(Status::Starting)?;
+                }
                 let body = changed(&Status::Starting, Some(why));
                 state.generation += 1;
                 state.instance = None;
