@@ -26,7 +26,7 @@ pub(crate) async fn a_command_streams_its_output_and_says_how_it_ended(
     ensure!(whole["exit_code"] == 0, "{whole}");
     // The agent's own user, wherever there is one.
     ensure!(place.provider() == Provider::Memory || whole["stdout"] == "1000\n", "{whole}");
-    let none = api.post(&path, json!({ "command": ["no-such-program-anywhere"] })).await?;
+    let none = api.post(&path, json!({ "command": ["/no/such/program"] })).await?;
     refused(&none, 422, "command_not_found")?;
     Ok(Outcome::Passed)
 }

@@ -1,4 +1,4 @@
-//! The whole API on every provider there is: one list of cases, each run on each, and one table of what came of them.
+//! The whole API on one provider after the other: one list of cases, each run on each, and one table of what came of them.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +23,10 @@ use agcluster_tests::ground::Provider;
 
 use run::{case_names, on};
 
+/// Where: at home, and on two clouds of this machine's own making.
+const PROVIDERS: [Provider; 5] =
+    [Provider::Memory, Provider::Process, Provider::Docker, Provider::FlyMachines, Provider::Vercel];
+
 /// What a provider need not have: the output of its containers.
 const MAY_BE_ABSENT: &[&str] = &["what_a_container_wrote_is_streamed"];
 
@@ -32,10 +36,10 @@ fn absent(report: &Report) -> Vec<&str> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_whole_api_works_on_every_provider() {
+async fn the_whole_api_works_wherever_containers_are() {
     let mut reports = Vec::new();
     let mut broken = Vec::new();
-    for provider in Provider::ALL {
+    for provider in PROVIDERS {
         match Box::pin(on(provider)).await {
             Ok(report) => reports.push(report),
             Err(error) => broken.push(format!("{}: {error:#}", provider.name())),

@@ -29,7 +29,7 @@ const CASES: &[Case] = cases! {
     sessions::{
         a_session_is_launched_talked_to_and_removed,
         a_stream_goes_on_where_it_stopped,
-        a_restarted_session_has_its_files_and_its_conversation,
+        a_restarted_session_has_its_conversation,
     }
     files::{
         a_tree_is_made_read_renamed_and_deleted,

@@ -39,9 +39,8 @@ pub(crate) async fn a_stream_goes_on_where_it_stopped(place: &Place<'_>) -> anyh
     Ok(Outcome::Passed)
 }
 
-pub(crate) async fn a_restarted_session_has_its_files_and_its_conversation(
-    place: &Place<'_>,
-) -> anyhow::Result<Outcome> {
+/// Its files as well, unless the platform says that a stop loses them.
+pub(crate) async fn a_restarted_session_has_its_conversation(place: &Place<'_>) -> anyhow::Result<Outcome> {
     let session = place.session().await?;
     fine(session.ask("@@say before").await?)?;
     let file = format!("/api/files/{}/kept.txt", session.id);
@@ -50,7 +49,11 @@ pub(crate) async fn a_restarted_session_has_its_files_and_its_conversation(
     ensure!(restarted.status == StatusCode::OK, "{}", restarted.body);
     let recalled = fine(session.ask("@@recall").await?)?;
     ensure!(recalled["content"].as_str().is_some_and(|text| text.contains("@@say before")), "{recalled}");
-    let kept = get(&place.api, &file).await?;
-    ensure!(kept["content"] == "kept", "{kept}");
+    if place.capabilities().await?["start"]["keeps_workspace"] == false {
+        refused(&place.api.get(&file).await?, 404, "file_not_found")?;
+    } else {
+        let kept = get(&place.api, &file).await?;
+        ensure!(kept["content"] == "kept", "{kept}");
+    }
     Ok(Outcome::Passed)
 }
