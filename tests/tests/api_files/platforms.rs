@@ -6,7 +6,6 @@ use reqwest::Method;
 
 use serde_json::json;
 
-
 #[tokio::test]
 async fn what_is_uploaded_belongs_to_the_agents_user() {
     for provider in [Provider::Process, Provider::Docker] {
