@@ -154,7 +154,7 @@ pub(crate) fn first_event(after: Duration) {
 }
 
 /// Events that are kept now.
-pub(crate) fn shown(records: &[Arc<Record>]) {
+pub(crate) fn shown<'a>(records: impl Iterator<Item = &'a Arc<Record>>) {
     let mut kinds: BTreeMap<&'static str, u64> = BTreeMap::new();
     for record in records {
         *kinds.entry(record.event.body.kind()).or_default() += 1;

@@ -10,9 +10,9 @@ use super::{Head, Record};
 use crate::session::SessionId;
 use crate::store::{self, Store};
 
-/// The most that is held for those who follow. Whoever is further behind reads from the store.
-const TAIL_RECORDS: usize = 256;
-const TAIL_BYTES: usize = 256 << 10;
+/// The most that is held for those who follow, while somebody does. Whoever is further behind reads from the store.
+const TAIL_RECORDS: usize = 64;
+const TAIL_BYTES: usize = 64 << 10;
 
 /// One session's events, as far as memory knows them.
 #[derive(Debug, Default)]
@@ -53,6 +53,11 @@ impl Log {
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Head> {
         self.head.subscribe()
+    }
+
+    /// The head, for somebody who reads whatever it moves over.
+    pub(super) fn follow(self: Arc<Self>) -> Follow {
+        Follow { head: self.subscribe(), log: self }
     }
 
     /// Shows what has been committed. Gives the bytes that were appended since the last trim.
@@ -105,6 +110,21 @@ impl Log {
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Following. When the last one ends, nothing needs to be held any more.
+pub(super) struct Follow {
+    pub(super) head: watch::Receiver<Head>,
+    log: Arc<Log>,
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        let mut tail = self.log.tail();
+        if self.log.head.receiver_count() == 1 {
+            *tail = Tail::default();
+        }
     }
 }
 

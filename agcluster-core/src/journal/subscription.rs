@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures::Stream;
-use tokio::sync::watch;
 
-use super::{Head, Journal, Record, Result};
+use super::log::Follow;
+use super::{Journal, Record, Result};
 use crate::measure::Reading;
 use crate::session::SessionId;
 
@@ -25,9 +25,9 @@ pub async fn subscribe(
     session: SessionId,
     after: u64,
 ) -> Result<impl Stream<Item = Result<Arc<Record>>> + Send + use<>> {
-    let head = journal.head(&session).await?;
+    let follow = journal.log(&session).await?.follow();
     let page = journal.read(&session, after, PAGE).await?.into();
-    let reader = Reader { journal, session, after, head, page, failed: false, _reading: Reading::begins() };
+    let reader = Reader { journal, session, after, follow, page, failed: false, _reading: Reading::begins() };
     Ok(futures::stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) }))
 }
 
@@ -35,7 +35,7 @@ struct Reader {
     journal: Journal,
     session: SessionId,
     after: u64,
-    head: watch::Receiver<Head>,
+    follow: Follow,
     page: VecDeque<Arc<Record>>,
     failed: bool,
     _reading: Reading,
@@ -51,7 +51,7 @@ impl Reader {
                 self.after = record.seq();
                 return Some(Ok(record));
             }
-            let head = *self.head.borrow_and_update();
+            let head = *self.follow.head.borrow_and_update();
             if head.seq > self.after {
                 match self.journal.read(&self.session, self.after, PAGE).await {
                     Ok(page) => self.page = page.into(),
@@ -62,7 +62,7 @@ impl Reader {
                 }
                 continue;
             }
-            if head.closed || self.head.changed().await.is_err() {
+            if head.closed || self.follow.head.changed().await.is_err() {
                 return None;
             }
         }

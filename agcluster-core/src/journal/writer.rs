@@ -160,9 +160,10 @@ impl Task {
     }
 
     fn show_all(&self, works: Vec<Numbered>) {
+        let shown = works.iter().filter_map(|work| work.shown.as_ref());
+        measure::shown(shown.flat_map(|(.., records)| records));
         for work in works {
             if let Some((session, log, records)) = work.shown {
-                measure::shown(&records);
                 let held = log.show(records);
                 if held > self.retention.max_bytes + self.retention.max_bytes / SLACK {
                     log.trimmed(0);

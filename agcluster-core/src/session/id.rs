@@ -1,24 +1,25 @@
 //! Names of sessions and agents.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The public name of a session: `conv-` and a random UUID.
+/// The public name of a session: `conv-` and a random UUID. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SessionId(String);
+pub struct SessionId(Arc<str>);
 
 impl SessionId {
     /// A new name that cannot be guessed.
     pub fn generate() -> Self {
-        Self(format!("conv-{}", Uuid::new_v4()))
+        Self(format!("conv-{}", Uuid::new_v4()).into())
     }
 
     /// A name from outside. Any text is taken: what is no session's name is found nowhere.
     pub fn from_text(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into())
     }
 
     /// The name.
