@@ -3,6 +3,8 @@
 //! One connection writes, and holds the lock that keeps other servers out for as long as it lives. The ends of all sessions'
 //! events are kept in memory beside it, so that a commit need not ask the database for them. Whenever the outcome of a
 //! transaction is in doubt, both are thrown away, and made anew from what the database holds.
+//!
+//! Where the database [has it so](Connection::KEEPS_RECENT), events come to their place in two steps, see [`recent`].
 
 mod commit;
 mod draft;
@@ -10,6 +12,8 @@ mod driver;
 mod heads;
 mod migrations;
 mod reads;
+mod recent;
+mod settle;
 mod statements;
 mod trim;
 mod upkeep;

@@ -21,8 +21,10 @@ use connection::{Pressure, SqliteWriter};
 use driver::Sqlite;
 
 /// The steps to the newest tables; none is ever changed.
-const SCRIPTS: &[Script] =
-    &[Script { name: "first tables", sql: include_str!("../../migrations/sqlite/0001.sql") }];
+const SCRIPTS: &[Script] = &[
+    Script { name: "first tables", sql: include_str!("../../migrations/sqlite/0001.sql") },
+    Script { name: "recent events", sql: include_str!("../../migrations/sqlite/0002.sql") },
+];
 
 /// How long a statement waits for somebody else's lock, such as that of an administrator's shell.
 const PATIENCE: Duration = Duration::from_secs(5);

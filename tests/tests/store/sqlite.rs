@@ -4,7 +4,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use agcluster_core::store::{DatabaseUrl, StoreError, open};
+use agcluster_core::store::{Change, DatabaseUrl, StoreError, open};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tempfile::TempDir;
@@ -77,7 +77,7 @@ async fn a_newer_database_is_refused_and_left_as_it_is() {
     connection.close().await.unwrap();
     for _ in 0..2 {
         let error = open(&url(&path)).await.unwrap_err();
-        assert_eq!(error, StoreError::Newer { found: 999, known: 1 });
+        assert_eq!(error, StoreError::Newer { found: 999, known: 2 });
     }
 }
 
@@ -199,6 +199,36 @@ async fn a_full_disk_is_told_and_overcome() {
     let again = open(&url(&path)).await.unwrap();
     assert_eq!(again.extent(&a.id).await.unwrap().head, head + 50);
     again.close().await;
+}
+
+#[tokio::test]
+async fn events_are_read_the_same_whether_they_are_in_their_place_or_not() {
+    let (_folder, path) = fresh();
+    let store = open(&url(&path)).await.unwrap();
+    let (a, b) = (session("a"), session("b"));
+    store.commit(&[put(&a), put(&b)]).await.unwrap();
+    // More than is kept apart, so that some of it is put in its place meanwhile.
+    let (step, last) = (500, 30_000);
+    for head in (0..last).step_by(step) {
+        let (first, newest) = (head as u64 + 1, (head + step) as u64);
+        store.commit(&[events(&a.id, first..=newest), events(&b.id, first..=newest)]).await.unwrap();
+        if let Some(after) = newest.checked_sub(700) {
+            let page = store.events(&a.id, after, 600, usize::MAX).await.unwrap();
+            // It may end where those begin that are not in their place.
+            assert!(!page.is_empty() && page.len() <= 600);
+            assert!(page.iter().map(|event| event.seq()).eq(after + 1..=after + page.len() as u64));
+        }
+    }
+    assert_eq!(store.commit(&[Change::RemoveSession(b.id.clone())]).await, Ok(()));
+    store.close().await;
+    for _ in 0..2 {
+        let again = open(&url(&path)).await.unwrap();
+        assert_eq!(again.extent(&a.id).await.unwrap().head, last as u64);
+        assert_eq!(again.extent(&b.id).await.unwrap().head, 0);
+        let there = again.events(&a.id, 0, usize::MAX, usize::MAX).await.unwrap();
+        assert!(there.iter().map(|event| event.seq()).eq(1..=last as u64));
+        again.close().await;
+    }
 }
 
 #[tokio::test]

@@ -91,6 +91,9 @@ impl PgWriter {
 
 #[async_trait]
 impl Connection for PgWriter {
+    // Its tables are in the order in which rows come anyway.
+    const KEEPS_RECENT: bool = false;
+
     async fn begin(&mut self) -> Result<()> {
         self.run("BEGIN", PgArguments::default()).await.map(drop)
     }

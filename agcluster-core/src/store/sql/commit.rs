@@ -5,9 +5,12 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::draft::Draft;
+use super::heads::Head;
+use super::recent::Table;
 use super::statements::{AUDIT, CONFIGS, DISCARDED, EVENTS, HEADS, META, SESSIONS, TRANSCRIPT, TURNS};
 use super::value::{int, json};
 use super::{Arg, Bulk, Connection, Driver, Inner};
+use crate::journal::Record;
 use crate::session::SessionId;
 use crate::store::plan::{Plan, conflict};
 use crate::store::{Change, IdempotencyRecord, Result, StoreError};
@@ -16,6 +19,7 @@ impl<D: Driver> Inner<D> {
     pub(super) async fn commit(&self, changes: &[Change]) -> Result<()> {
         let plan = Plan::of(changes);
         let mut writing = self.writing().await?;
+        writing.keep_pace().await?;
         let draft = match writing.heads(|heads| Draft::of(&plan, heads)) {
             Ok(draft) => draft,
             Err(error) => {
@@ -23,12 +27,16 @@ impl<D: Driver> Inner<D> {
                 return Err(error);
             }
         };
-        match make(writing.connection()?, &plan, &draft).await {
+        let recent = writing.heads(|heads| Ok(heads.recent.filled()))?;
+        match make(writing.connection()?, &plan, &draft, recent).await {
             Ok(()) => {
                 let (discards, tend) = (!draft.removed.is_empty(), writing.connection()?.wants_tending());
-                writing.change_heads(|heads| draft.tell(heads));
+                let settle = writing.change_heads(|heads| {
+                    draft.tell(heads, D::Connection::KEEPS_RECENT);
+                    heads.recent.is_much()
+                });
                 writing.certain();
-                if discards || tend {
+                if discards || tend || settle == Some(true) {
                     self.wake.notify_one();
                 }
                 Ok(())
@@ -44,11 +52,16 @@ impl<D: Driver> Inner<D> {
     }
 }
 
-async fn make(connection: &mut impl Connection, plan: &Plan<'_>, draft: &Draft<'_>) -> Result<()> {
-    let bodies: Vec<Bytes> = draft.events.iter().map(|(_, record)| record.json()).collect();
-    let events = events(draft, &bodies)?;
-    if plan.is_of_events() && connection.insert_at_once(&events).await? {
-        return Ok(());
+async fn make<C: Connection>(
+    connection: &mut C,
+    plan: &Plan<'_>,
+    draft: &Draft<'_>,
+    recent: Table,
+) -> Result<()> {
+    let bodies: Vec<Bytes> = draft.events.iter().map(|(.., record)| record.json()).collect();
+    let events = events(draft, &bodies, C::KEEPS_RECENT.then_some(recent))?;
+    if plan.is_of_events() {
+        return put(connection, events).await;
     }
     connection.begin().await?;
     sessions(connection, draft).await?;
@@ -59,6 +72,21 @@ async fn make(connection: &mut impl Connection, plan: &Plan<'_>, draft: &Draft<'
     transcript(connection, plan, draft).await?;
     keys(connection, plan, draft).await?;
     others(connection, plan).await?;
+    connection.commit().await
+}
+
+/// Puts rows into tables, in a transaction of their own.
+pub(super) async fn put<const N: usize>(
+    connection: &mut impl Connection,
+    tables: [(&'static Bulk, Vec<Arg<'_>>); N],
+) -> Result<()> {
+    if connection.insert_at_once(&tables).await? {
+        return Ok(());
+    }
+    connection.begin().await?;
+    for (bulk, args) in &tables {
+        connection.insert(bulk, args).await?;
+    }
     connection.commit().await
 }
 
@@ -93,24 +121,40 @@ async fn sessions(connection: &mut impl Connection, draft: &Draft<'_>) -> Result
     .await
 }
 
-/// The rows of events, with the heads that they move.
-fn events<'a>(draft: &Draft<'_>, bodies: &'a [Bytes]) -> Result<Vec<(&'static Bulk, Vec<Arg<'a>>)>> {
-    let mut heads = Vec::with_capacity(draft.heads.len() * HEADS.kinds.len());
-    for head in draft.heads.values() {
-        heads.extend(head.row()?);
+/// The rows of events, with those of the heads that they move. Where events are recent first, the heads move when they are
+/// settled.
+fn events<'a>(
+    draft: &Draft<'_>,
+    bodies: &'a [Bytes],
+    recent: Option<Table>,
+) -> Result<[(&'static Bulk, Vec<Arg<'a>>); 2]> {
+    let mut heads = Vec::new();
+    if recent.is_some() {
+        for key in &draft.created {
+            heads.extend(Head::new(*key).row()?);
+        }
+    } else {
+        for head in draft.heads.values() {
+            heads.extend(head.row()?);
+        }
     }
     let mut events = Vec::with_capacity(draft.events.len() * EVENTS.kinds.len());
-    for ((key, record), body) in draft.events.iter().zip(bodies) {
-        events.extend([
-            Arg::Int(*key),
-            Arg::Int(int(record.seq())?),
-            Arg::Int(record.event.at.as_microsecond()),
-            Arg::Int(record.event.generation.into()),
-            Arg::OptInt(record.source_seq.map(int).transpose()?),
-            Arg::Blob(body),
-        ]);
+    for ((_, key, record), body) in draft.events.iter().zip(bodies) {
+        events.extend(row(*key, record, body)?);
     }
-    Ok(vec![(&HEADS, heads), (&EVENTS, events)])
+    Ok([(&HEADS, heads), (recent.map_or(&EVENTS, Table::rows), events)])
+}
+
+/// The row of an event.
+pub(super) fn row<'a>(key: i64, record: &Record, body: &'a [u8]) -> Result<[Arg<'a>; 6]> {
+    Ok([
+        Arg::Int(key),
+        Arg::Int(int(record.seq())?),
+        Arg::Int(record.event.at.as_microsecond()),
+        Arg::Int(record.event.generation.into()),
+        Arg::OptInt(record.source_seq.map(int).transpose()?),
+        Arg::Blob(body),
+    ])
 }
 
 async fn turns(connection: &mut impl Connection, plan: &Plan<'_>, draft: &Draft<'_>) -> Result<()> {

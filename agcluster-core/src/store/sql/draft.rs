@@ -16,8 +16,10 @@ pub(super) struct Draft<'a> {
     pub(super) removed: Vec<(&'a SessionId, i64)>,
     /// Sessions to put.
     pub(super) sessions: Vec<(i64, &'a SessionRecord)>,
+    /// The keys of those of them that are new.
+    pub(super) created: Vec<i64>,
     /// Events to append.
-    pub(super) events: Vec<(i64, &'a Arc<Record>)>,
+    pub(super) events: Vec<(&'a SessionId, i64, &'a Arc<Record>)>,
     /// What the heads become that change.
     pub(super) heads: HashMap<&'a SessionId, Head>,
     /// The keys of all other sessions that something is put into.
@@ -35,8 +37,9 @@ impl<'a> Draft<'a> {
         let mut draft = Self {
             removed: removed.filter_map(|session| Some((*session, heads.get(session)?.key))).collect(),
             sessions: Vec::with_capacity(plan.sessions.len()),
-            events: Vec::new(),
-            heads: HashMap::new(),
+            created: Vec::new(),
+            events: Vec::with_capacity(plan.events.len()),
+            heads: HashMap::with_capacity(plan.events.len()),
             keys: HashMap::new(),
         };
         let mut last_key = heads.last_key();
@@ -45,6 +48,7 @@ impl<'a> Draft<'a> {
                 head.key
             } else {
                 last_key += 1;
+                draft.created.push(last_key);
                 draft.heads.insert(&record.id, Head::new(last_key));
                 last_key
             };
@@ -57,7 +61,7 @@ impl<'a> Draft<'a> {
             if !new.is_empty() {
                 for record in new {
                     head.append(record);
-                    draft.events.push((head.key, record));
+                    draft.events.push((session, head.key, record));
                 }
                 draft.heads.insert(session, head);
             }
@@ -78,9 +82,15 @@ impl<'a> Draft<'a> {
     }
 
     /// Tells the heads that this was made.
-    pub(super) fn tell(self, heads: &mut Heads) {
+    pub(super) fn tell(self, heads: &mut Heads, keeps_recent: bool) {
         for (session, _) in self.removed {
             heads.remove(session);
+        }
+        if keeps_recent {
+            for (session, key, record) in self.events {
+                let head = heads.get(session).copied().unwrap_or_else(|| Head::new(key));
+                heads.recent.push(session, head, Arc::clone(record));
+            }
         }
         for (session, head) in self.heads {
             heads.put(session.clone(), head);

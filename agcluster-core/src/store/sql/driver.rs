@@ -30,6 +30,9 @@ pub(in crate::store) trait Driver: fmt::Debug + Send + Sync + Sized + 'static {
 /// The one connection that writes.
 #[async_trait]
 pub(in crate::store) trait Connection: Send + 'static {
+    /// Whether new events are put into tables of recent ones first, and into `events` later.
+    const KEEPS_RECENT: bool;
+
     /// Begins a transaction that nobody else's can come between.
     async fn begin(&mut self) -> Result<()>;
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::reads::event;
+use super::recent::Recent;
 use super::value::{int, unreadable};
 use super::{Arg, Connection};
 use crate::journal::Record;
@@ -12,12 +14,19 @@ const KEYS: &str = "SELECT COALESCE(MAX(key), 0) FROM (SELECT key FROM sessions 
 const HEADS: &str = "SELECT s.id, s.key, h.earliest, h.head, h.bytes, h.source_place, h.source_generation, h.source_seq \
     FROM sessions s JOIN heads h ON h.session = s.key";
 
+const RECENT: &str = "SELECT r.session, r.seq, r.source_seq, r.body \
+    FROM recent r JOIN heads h ON h.session = r.session WHERE r.seq > h.head ORDER BY r.session, r.seq";
+/// The greatest key of any of these rows, also of those that are of nobody any more.
+const RECENT_KEYS: &str = "SELECT COALESCE(MAX(session), 0) FROM recent";
+
 /// The ends of all sessions' events.
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     sessions: HashMap<SessionId, Head>,
     /// The greatest key that was given.
     last_key: i64,
+    /// Events that are not in their place yet.
+    pub(super) recent: Recent,
 }
 
 /// The ends of one session's events.
@@ -47,12 +56,21 @@ pub(super) struct Source {
 }
 
 impl Heads {
-    /// Reads them in a transaction of their own, which waits for one that an earlier connection left unfinished.
-    pub(super) async fn load(connection: &mut impl Connection) -> Result<Self> {
+    /// Reads them in a transaction of their own, which waits for one that an earlier connection left unfinished. Writes
+    /// nothing, so that a full disk keeps nobody from reading.
+    pub(super) async fn load<C: Connection>(connection: &mut C) -> Result<Self> {
         connection.begin().await?;
+        let mut heads = Self::read(connection).await?;
+        if C::KEEPS_RECENT {
+            heads.recall(connection).await?;
+        }
+        connection.commit().await?;
+        Ok(heads)
+    }
+
+    async fn read(connection: &mut impl Connection) -> Result<Self> {
         let keys = connection.fetch(KEYS, &[]).await?;
         let rows = connection.fetch(HEADS, &[]).await?;
-        connection.commit().await?;
         let last_key = keys.first().ok_or_else(unreadable)?.int(0)?;
         let mut sessions = HashMap::with_capacity(rows.len());
         for mut row in rows {
@@ -73,7 +91,28 @@ impl Heads {
             };
             sessions.insert(SessionId::from_text(row.text(0)?), head);
         }
-        Ok(Self { sessions, last_key })
+        Ok(Self { sessions, last_key, recent: Recent::default() })
+    }
+
+    /// Takes the events that are not in their place yet into memory again.
+    async fn recall(&mut self, connection: &mut impl Connection) -> Result<()> {
+        let keys = connection.fetch(RECENT_KEYS, &[]).await?;
+        self.last_key = self.last_key.max(keys.first().ok_or_else(unreadable)?.int(0)?);
+        let rows = connection.fetch(RECENT, &[]).await?;
+        let by_key = self.sessions.iter_mut().map(|(id, head)| (head.key, (id, head)));
+        let mut by_key: HashMap<i64, (&SessionId, &mut Head)> = by_key.collect();
+        for mut row in rows {
+            let (session, head) = by_key.get_mut(&row.int(0)?).ok_or_else(unreadable)?;
+            if row.count(1)? != head.head + 1 {
+                return Err(unreadable());
+            }
+            let record = event(&mut row, 1)?;
+            let before = **head;
+            head.append(&record);
+            self.recent.push(session, before, record);
+        }
+        self.recent.may_be_stale();
+        Ok(())
     }
 
     pub(super) fn get(&self, session: &SessionId) -> Option<&Head> {
@@ -87,6 +126,7 @@ impl Heads {
 
     pub(super) fn remove(&mut self, session: &SessionId) {
         self.sessions.remove(session);
+        self.recent.forget(session);
     }
 
     pub(super) fn last_key(&self) -> i64 {

@@ -6,7 +6,7 @@ use agcluster_protocol::TurnId;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::heads::Head;
+use super::heads::{Head, Heads};
 use super::value::{int, unreadable};
 use super::{Arg, Driver, Inner, Row, SqlStore};
 use crate::journal::Record;
@@ -30,15 +30,36 @@ const AUDIT: &str =
     "SELECT number, record FROM audit WHERE owner = $1 AND number < $2 ORDER BY number DESC LIMIT $3";
 
 impl<D: Driver> Inner<D> {
-    /// The ends of a session's events.
-    async fn head(&self, session: &SessionId) -> Result<Option<Head>> {
-        if let Some(head) = self.heads(|heads| heads.get(session).copied()) {
-            return Ok(head);
+    /// Looks at the ends of all sessions' events, which are read when they are not known.
+    async fn look<T>(&self, look: impl Fn(&Heads) -> T + Send) -> Result<T> {
+        if let Some(seen) = self.heads(&look) {
+            return Ok(seen);
         }
         let writing = self.writing().await?;
-        let head = writing.heads(|heads| Ok(heads.get(session).copied()));
+        let seen = writing.heads(|heads| Ok(look(heads)));
         writing.certain();
-        head
+        seen
+    }
+
+    /// A page of events that are in their place, the last of which is `settled`.
+    async fn settled_events(
+        &self,
+        head: &Head,
+        settled: u64,
+        after: u64,
+        limit: usize,
+        max_bytes: usize,
+    ) -> Result<Vec<Arc<Record>>> {
+        let (after, limit) = (int(after)?, number(limit));
+        let last = if head.bytes <= max_bytes as u64 {
+            Some(int(settled)?)
+        } else {
+            self.last_that_fits(head.key, after, limit, max_bytes).await?
+        };
+        let Some(last) = last else { return Ok(Vec::new()) };
+        let args = [Arg::Int(head.key), Arg::Int(after), Arg::Int(last), Arg::Int(limit)];
+        let rows = self.driver.fetch(EVENTS, &args).await?;
+        rows.into_iter().map(|mut row| event(&mut row, 0)).collect()
     }
 
     /// The last of the events after a cursor that fit into so many bytes.
@@ -86,23 +107,35 @@ impl<D: Driver> Store for SqlStore<D> {
         limit: usize,
         max_bytes: usize,
     ) -> Result<Vec<Arc<Record>>> {
-        let Some(head) = self.inner.head(session).await? else { return Ok(Vec::new()) };
-        if after >= head.head || limit == 0 {
-            return Ok(Vec::new());
+        let (mut page, mut after, mut bytes) = (Vec::new(), after, 0);
+        // Events in their place, then recent ones; and again those that were put in their place meanwhile.
+        while page.len() < limit && (page.is_empty() || bytes < max_bytes) {
+            let (limit, max_bytes) = (limit - page.len(), max_bytes - bytes);
+            let seen = self.inner.look(|heads| {
+                let head = *heads.get(session)?;
+                let Some(unsettled) = heads.recent.get(session) else { return Some((head, head.head, None)) };
+                Some((head, unsettled.row.head, unsettled.page(after, limit, max_bytes)))
+            });
+            let Some((head, settled, recent)) = seen.await? else { break };
+            let is_last = recent.is_some() || after >= settled;
+            let some = match recent {
+                Some(recent) => recent,
+                None if is_last => Vec::new(),
+                None => self.inner.settled_events(&head, settled, after, limit, max_bytes).await?,
+            };
+            bytes += some.iter().map(|record| record.json().len()).sum::<usize>();
+            let Some(last) = some.last() else { break };
+            after = last.seq();
+            page.extend(some);
+            if is_last {
+                break;
+            }
         }
-        let (after, limit) = (int(after)?, number(limit));
-        let last = if head.bytes <= max_bytes as u64 {
-            Some(int(head.head)?)
-        } else {
-            self.inner.last_that_fits(head.key, after, limit, max_bytes).await?
-        };
-        let Some(last) = last else { return Ok(Vec::new()) };
-        let args = [Arg::Int(head.key), Arg::Int(after), Arg::Int(last), Arg::Int(limit)];
-        self.inner.driver.fetch(EVENTS, &args).await?.into_iter().map(event).collect()
+        Ok(page)
     }
 
     async fn extent(&self, session: &SessionId) -> Result<Extent> {
-        Ok(self.inner.head(session).await?.as_ref().map_or_else(Extent::default, Extent::from))
+        self.inner.look(|heads| heads.get(session).map_or_else(Extent::default, Extent::from)).await
     }
 
     async fn trim(&self, session: &SessionId, retention: &Retention) -> Result<u64> {
@@ -190,10 +223,12 @@ fn number(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-fn event(mut row: Row) -> Result<Arc<Record>> {
-    let source = row.opt_int(1)?.map(u64::try_from).transpose().map_err(|_| unreadable())?;
-    let record = Record::from_json(source, Bytes::from(row.blob(2)?)).map_err(|_| unreadable())?;
-    if record.seq() != row.count(0)? {
+/// The event in a row: its number in the column `first`, and then the agent server's number and its body.
+pub(super) fn event(row: &mut Row, first: usize) -> Result<Arc<Record>> {
+    let source = row.opt_int(first + 1)?.map(u64::try_from).transpose().map_err(|_| unreadable())?;
+    let body = Bytes::from(row.blob(first + 2)?);
+    let record = Record::from_json(source, body).map_err(|_| unreadable())?;
+    if record.seq() != row.count(first)? {
         return Err(unreadable());
     }
     Ok(Arc::new(record))

@@ -25,6 +25,12 @@ pub(super) const EVENTS: Bulk = Bulk {
     conflict: "",
 };
 
+/// The same where they are in the order in which they came.
+pub(super) const RECENT_A: Bulk =
+    Bulk { into: "recent_a (session, seq, at, generation, source_seq, body)", ..EVENTS };
+pub(super) const RECENT_B: Bulk =
+    Bulk { into: "recent_b (session, seq, at, generation, source_seq, body)", ..EVENTS };
+
 pub(super) const DISCARDED: Bulk =
     Bulk { into: "discarded (session)", kinds: &[Int], conflict: "ON CONFLICT (session) DO NOTHING" };
 

@@ -48,6 +48,7 @@ impl<D: Driver> Inner<D> {
         limit: u64,
     ) -> Result<u64> {
         let mut writing = self.writing().await?;
+        writing.settle_all(vec![session.clone()]).await?;
         let Some(mut head) = writing.heads(|heads| Ok(heads.get(session).copied()))? else {
             writing.certain();
             return Ok(0);

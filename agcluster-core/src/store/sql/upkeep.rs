@@ -1,7 +1,7 @@
 //! What is done behind the scenes: deleting the events of removed sessions bit by bit, and what the database itself needs.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -21,7 +21,7 @@ const DONE: &str = "DELETE FROM discarded WHERE session = $1";
 
 /// Works until the store is gone. A fault is tried again later; whoever commits meets it too, and tells.
 pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wake: Arc<Notify>) {
-    let mut work = true;
+    let mut work = Work { discarded: true, came: 0, settled: Instant::now() };
     loop {
         let Some(inner) = store.upgrade() else { return };
         if let Err(error) = look_after(&inner, &mut work).await {
@@ -29,18 +29,36 @@ pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wake: Arc<Notify>) {
         }
         drop(inner);
         if tokio::time::timeout(INTERVAL, wake.notified()).await.is_ok() {
-            work = true;
+            work.discarded = true;
         }
     }
 }
 
-async fn look_after<D: Driver>(inner: &Inner<D>, work: &mut bool) -> Result<()> {
+/// What there is to do.
+struct Work {
+    /// There may be events of removed sessions.
+    discarded: bool,
+    /// So many events had ever come when that was looked at last.
+    came: u64,
+    /// When it was last begun to settle them.
+    settled: Instant,
+}
+
+async fn look_after<D: Driver>(inner: &Inner<D>, work: &mut Work) -> Result<()> {
     inner.driver.tend().await?;
     let mut writing = inner.writing().await?;
     writing.connection()?.tend().await?;
+    let (settle, came) =
+        writing.heads(|heads| Ok((heads.recent.should_settle(work.came), heads.recent.came())))?;
     writing.certain();
-    while *work {
-        *work = inner.delete_some().await?;
+    work.came = came;
+    if settle {
+        let came_in = work.settled.elapsed();
+        work.settled = Instant::now();
+        inner.settle(came_in).await?;
+    }
+    while work.discarded {
+        work.discarded = inner.delete_some().await?;
     }
     Ok(())
 }

@@ -83,10 +83,8 @@ impl<D: Driver> Writing<'_, D> {
     }
 
     /// Says what was changed.
-    pub(super) fn change_heads(&mut self, change: impl FnOnce(&mut Heads)) {
-        if let Some(heads) = &mut *self.inner.heads.write().unwrap_or_else(PoisonError::into_inner) {
-            change(heads);
-        }
+    pub(super) fn change_heads<T>(&mut self, change: impl FnOnce(&mut Heads) -> T) -> Option<T> {
+        self.inner.heads.write().unwrap_or_else(PoisonError::into_inner).as_mut().map(change)
     }
 
     /// Says that the connection is in no transaction, and that what is known of the database is so.

@@ -18,9 +18,9 @@ use crate::store::{Result, StoreError};
 const SHAPES: [usize; 5] = [1, 4, 16, 64, MOST];
 const MOST: usize = 256;
 /// The log is carried over when about so much was written.
-const ENOUGH: u64 = 8 << 20;
-/// What a row costs besides its bytes: often a page of its own in the log.
-const PAGE: u64 = 1024;
+const ENOUGH: u64 = 16 << 20;
+/// What a row costs besides its bytes: its part of pages that are written again.
+const PAGE: u64 = 256;
 
 /// How much waits in the log.
 #[derive(Debug, Default)]
@@ -59,6 +59,8 @@ impl SqliteWriter {
 
 #[async_trait]
 impl Connection for SqliteWriter {
+    const KEEPS_RECENT: bool = true;
+
     async fn begin(&mut self) -> Result<()> {
         self.run("BEGIN IMMEDIATE", &[]).await.map(drop)
     }
@@ -148,8 +150,11 @@ impl<'a> Statement<'a> {
         let row = format!("({})", vec!["?"; columns].join(","));
         let values = vec![row.as_str(); shape].join(",");
         let Bulk { into, conflict, .. } = bulk;
+        // A conflict that is an error ends the transaction anyway. Said beforehand, SQLite need not be able to undo the
+        // statement alone.
+        let or = if conflict.is_empty() { "OR ROLLBACK " } else { "" };
         self.sql += &format!(
-            "INSERT INTO {into} SELECT * FROM (VALUES {values}) WHERE column1 IS NOT NULL {conflict};"
+            "INSERT {or}INTO {into} SELECT * FROM (VALUES {values}) WHERE column1 IS NOT NULL {conflict};"
         );
     }
 }

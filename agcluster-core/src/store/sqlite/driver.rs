@@ -19,7 +19,7 @@ const READERS: u32 = 4;
 /// How long one waits for its turn to read.
 const TURN: Duration = Duration::from_secs(10);
 /// The log should begin anew when it has so many pages.
-const LONG: i64 = 8_192;
+const LONG: i64 = 16_384;
 
 /// A database of SQLite.
 #[derive(Debug)]
