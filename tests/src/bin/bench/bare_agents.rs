@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use agcluster_core::agent::AgentClient;
+use agcluster_core::agent::{AgentClient, AgentToken};
 use agcluster_core::protocol::{
-    AgentOptions, Configure, DriverKind, PromptBlock, Query, TOKEN_DIGEST_ENV, TurnId,
+    AgentOptions, Configure, DriverKind, PromptBlock, Query, TOKEN_DIGEST_ENV, TurnId, paths,
 };
-use agcluster_core::provider::{ContainerProvider, ContainerSpec, Labels};
+use agcluster_core::provider::{Address, ContainerProvider, ContainerSpec, Endpoint, Io, Labels};
 use agcluster_providers::memory::MemoryProvider;
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::inside::key;
 use super::limits::{STEP, soon};
@@ -21,6 +22,8 @@ const AT_ONCE: usize = 16;
 pub(crate) struct BareAgent {
     pub(crate) client: AgentClient,
     pub(crate) last_seq: u64,
+    endpoint: Endpoint,
+    token: AgentToken,
 }
 
 /// Makes so many.
@@ -46,7 +49,8 @@ async fn one(provider: &MemoryProvider, session: String) -> Result<BareAgent> {
     });
     spec.env = BTreeMap::from([(TOKEN_DIGEST_ENV.to_owned(), token.digest())]);
     let container = provider.create(spec).await?.id;
-    let client = AgentClient::new(&provider.endpoint(&container).await?, &token)?;
+    let endpoint = provider.endpoint(&container).await?;
+    let client = AgentClient::new(&endpoint, &token)?;
     let configure = Configure {
         session,
         generation: GENERATION,
@@ -59,10 +63,27 @@ async fn one(provider: &MemoryProvider, session: String) -> Result<BareAgent> {
         acknowledges: false,
     };
     let last_seq = client.configure(&configure).await?.last_seq;
-    Ok(BareAgent { client, last_seq })
+    Ok(BareAgent { client, last_seq, endpoint, token })
 }
 
 impl BareAgent {
+    /// Opens its stream of events by hand: what it takes on the agent server's side, and next to nothing on this one.
+    ///
+    /// # Errors
+    /// When it does not begin.
+    pub(crate) async fn listen(&self) -> Result<Box<dyn Io>> {
+        let Address::Dial(dial) = &self.endpoint.address else { bail!("it cannot be dialled") };
+        let mut stream = dial.dial().await?;
+        let path = format!("{}?after={}", paths::EVENTS, self.last_seq);
+        let token = self.token.secret().expose();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: agent\r\nauthorization: Bearer {token}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await?;
+        ensure!(&status == b"HTTP/1.1 200", "its events were refused");
+        Ok(stream)
+    }
+
     /// Starts a turn.
     ///
     /// # Errors

@@ -34,7 +34,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Figure>> {
     let sessions = in_a_process(options, State::Sessions).await?;
     Ok(vec![
         Figure::new(format!("RSS with {many} idle sessions"), Unit::Mebibytes, sessions)
-            .over("their agent servers alone, in the same process", &floor)
+            .over("their agent servers alone, in the same process and listened to", &floor)
             .at_most(TARGET),
     ])
 }
@@ -64,8 +64,12 @@ pub(crate) async fn look_at(options: &Options, state: State) -> Result<Vec<f64>>
     match state {
         State::Agents => {
             let agents = bare_agents::start(&world.provider, many).await?;
+            let mut streams = Vec::new();
+            for agent in &agents {
+                streams.push(soon("a stream", STEP, agent.listen()).await?);
+            }
             let looks = looks(options.runs).await;
-            drop(agents);
+            drop((streams, agents));
             looks
         }
         State::Sessions => {
