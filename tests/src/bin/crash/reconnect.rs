@@ -66,7 +66,7 @@ pub(crate) async fn fuzz(
     let mut talkers = JoinSet::new();
     for (session, last) in sessions.iter().cloned().zip(lasts) {
         let talker = talk(line.clone(), session, busy.subscribe(), last, seeded.fork());
-        talkers.spawn(tokio::time::timeout(TURN, talker));
+        talkers.spawn(talker);
     }
     for _ in 0..options.kills {
         // So many of all the frames that are to come.
@@ -84,7 +84,7 @@ pub(crate) async fn fuzz(
         received[nth].push(events);
     }
     while let Some(done) = talkers.join_next().await {
-        done?.context("a turn did not end")??;
+        done??;
     }
     for (session, received) in sessions.iter().zip(received) {
         let reference = whole(&line, session).await?;
@@ -110,7 +110,8 @@ async fn talk(
         let marker = format!("fuzz-{:016x}", seeded.number());
         let prompt = format!("turn {marker}\n@@stream 200 every 5ms of {} bytes", seeded.below(120) + 1);
         let asked = Asked { marker, prompt, says: String::new(), turn: None, may_be_cut: false };
-        let turn = acts::turn(line.clone(), session.clone(), asked).await?;
+        let turn = tokio::time::timeout(TURN, acts::turn(line.clone(), session.clone(), asked));
+        let turn = turn.await.context("a turn did not end")??;
         if is_last {
             last.send_replace(Some(turn.context("the session is gone")?));
             return Ok(());
