@@ -43,7 +43,7 @@ async fn a_pdf_reaches_the_model_whichever_api_it_comes_by() {
         assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
         assert!(answer.body.to_string().contains("I read it."), "{path}: {}", answer.body);
         let asked = system.model().requests().into_iter().rfind(|request| request.is_messages()).unwrap();
-        assert_eq!(documents(&asked.json()), [source.clone()], "{path}");
+        assert_eq!(documents(&asked.json()), std::slice::from_ref(&source), "{path}");
     }
     system.stop().await.unwrap();
 }
