@@ -397,6 +397,7 @@ fn parent(id: u32) -> Option<u32> {
     if fields.next()? == "Z" { None } else { fields.next()?.parse().ok() }
 }
 
+/// Whether a process has not ended, and may not be waited for yet: its first thread may be gone before the others.
 pub(crate) fn is_alive(id: u32) -> bool {
-    parent(id).is_some()
+    parent(id).is_some() || std::fs::read_dir(format!("/proc/{id}/task")).is_ok_and(|tasks| tasks.count() > 1)
 }

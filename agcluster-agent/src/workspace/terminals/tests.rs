@@ -110,7 +110,8 @@ async fn what_was_typed_interrupts_and_the_end_of_the_shell_is_told() {
     let workspace = Workspace::new();
     workspace.open("main").await;
     let mut screen = workspace.view("main", 0).await;
-    workspace.write("main", "PS1=pro''mpt:\n").await;
+    // Otherwise an interrupt may take away what the shell says after it.
+    workspace.write("main", "stty noflsh; PS1=pro''mpt:\n").await;
     screen.until("prompt:").await;
     // It says so itself: before it is in the foreground, nothing interrupts it.
     workspace.write("main", "sh -c 'echo $((40+2))ready; exec sleep 1000'; echo went$((1+1))on\n").await;
