@@ -109,7 +109,7 @@ pub struct AgentConfig {
     /// Files that are in the workspace before the agent starts, by path beneath `/workspace`: at most 100 of 256 KiB in all.
     /// They are written once, and never over something that is there.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(schema_with = "schema::seeded_files")]
+    #[schemars(default, schema_with = "schema::seeded_files")]
     pub files: BTreeMap<String, String>,
 }
 

@@ -86,6 +86,10 @@ impl Driver for Sqlite {
         {
             tracing::debug!(%error, "the connection to SQLite ended badly");
         }
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Said, and not only let go of: a child that is being started has the file for a moment, too.
+        if let Some(Err(error)) = lock.map(|lock| lock.unlock()) {
+            tracing::debug!(%error, "the lock of SQLite's file was not let go of");
+        }
     }
 }
