@@ -224,6 +224,16 @@ fn an_event_of_a_newer_vocabulary_is_kept_as_it_came() {
 }
 
 #[test]
+fn a_number_of_a_newer_vocabulary_keeps_its_last_digit() {
+    let number = 80_222_222_222_222_222_222_222_222_222_222_222_222_222_222_222_f64;
+    let wire = r#"{"seq":1,"generation":1,"at":"2026-01-02T03:04:05.678Z","type":"counted","number":80222222222222222222222222222222222222222222222}"#;
+    let event: Event = serde_json::from_str(wire).unwrap();
+    assert_eq!(serde_json::to_value(&event).unwrap()["number"], number);
+    let again: Event = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
+    assert_eq!(again, event);
+}
+
+#[test]
 fn a_failure_reason_of_a_newer_vocabulary_is_other() {
     let end: TurnEnd = serde_json::from_value(
         json!({"outcome": "failed", "reason": "solar_flare", "message": "x", "usage": {}}),
