@@ -126,8 +126,7 @@ impl Program {
 
     /// Kills it, with all that it has started.
     pub(crate) fn kill(&self) {
-        self.tree.kill_below(self.pid);
-        let _ = kill_process_group(self.pid, Signal::KILL);
+        self.tree.kill(self.pid);
     }
 }
 

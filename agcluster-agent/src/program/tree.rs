@@ -13,7 +13,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitOptions, getpid, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process_group, waitpid};
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -101,9 +101,15 @@ impl ProcessTree {
         self.own().contains_key(&pid.as_raw_nonzero().get())
     }
 
-    /// Kills what a process has started, as far as that can still be seen.
-    pub(crate) fn kill_below(&self, pid: Pid) {
-        for below in below(&processes(), pid.as_raw_nonzero().get(), |_, _| false) {
+    /// Kills a process with its group, and what it has started, as far as that can still be seen. Itself first: it shall not
+    /// see its children die and come to an end of its own.
+    pub(crate) fn kill(&self, pid: Pid) {
+        let leader = pid.as_raw_nonzero().get();
+        let started = below(&processes(), leader, |_, _| false);
+        send(leader, Signal::KILL);
+        // It fails when it leads no group, or all of it is gone already.
+        let _ = kill_process_group(pid, Signal::KILL);
+        for below in started {
             send(below, Signal::KILL);
         }
     }

@@ -10,7 +10,7 @@ use agcluster_protocol::workspace::{
     COMMAND_NOT_FOUND, Data, Exec, ExecFrame, Exit, FORBIDDEN, NOT_FOUND, TOO_LARGE, WRONG_TYPE,
 };
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 use tokio::sync::mpsc;
@@ -136,9 +136,7 @@ impl Command {
     }
 
     async fn kill(&mut self) -> Exit {
-        self.tree.kill_below(self.pid);
-        // It fails when all of it is gone already.
-        let _ = kill_process_group(self.pid, Signal::KILL);
+        self.tree.kill(self.pid);
         self.child.wait().await.map(exit_of).unwrap_or_default()
     }
 }

@@ -72,7 +72,7 @@ impl Apart {
     pub(super) async fn end(&self) {
         self.config.closing.cancel();
         let Some(mut running) = self.running.lock().await.take() else { return };
-        self.tree.kill_below(running.pid);
+        self.tree.kill(running.pid);
         // It fails when the process is gone already.
         let _ = running.child.kill().await;
         self.tree.gone(running.pid);
