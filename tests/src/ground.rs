@@ -6,6 +6,7 @@ mod leftovers;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use agcluster_core::layers::Layer;
@@ -19,6 +20,10 @@ use cloud::Cloud;
 use cuts::Cuts;
 
 use crate::platforms::cloudflare;
+use crate::platforms::front::Front;
+
+/// Where a Docker engine listens that is like most.
+const ENGINE: &str = "/var/run/docker.sock";
 
 /// Where containers are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +72,7 @@ pub struct Ground {
     config: Value,
     memory: MemoryProvider,
     cloud: Option<Cloud>,
+    engine: Option<Front>,
     cuts: Cuts,
     folder: TempDir,
 }
@@ -88,6 +94,21 @@ impl Ground {
         Self::on(provider, Box::pin(Cloud::start_with_tasks(provider)).await?)
     }
 
+    /// Prepares what this provider needs, and counts what its platform is asked: a Docker engine through something in between,
+    /// which passes on requests and answers, but no connection that is taken over.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub async fn prepare_counted(provider: Provider) -> anyhow::Result<Self> {
+        let mut ground = Self::prepare(provider).await?;
+        if provider == Provider::Docker {
+            let engine = Front::of_socket(Path::new(ENGINE)).await?;
+            ground.config["host"] = json!(engine.url());
+            ground.engine = Some(engine);
+        }
+        Ok(ground)
+    }
+
     fn on(provider: Provider, cloud: Option<Cloud>) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::Builder::new().prefix("agc").tempdir()?;
@@ -103,7 +124,8 @@ impl Ground {
             }),
             (_, None) => json!({}),
         };
-        Ok(Self { provider, config, memory: MemoryProvider::default(), cloud, cuts: Cuts::default(), folder })
+        let (memory, cuts) = (MemoryProvider::default(), Cuts::default());
+        Ok(Self { provider, config, memory, cloud, engine: None, cuts, folder })
     }
 
     /// Whose ground it is.
@@ -153,9 +175,10 @@ impl Ground {
         with_cuts
     }
 
-    /// How many requests the platform's API has been sent; `None` where it is not in between.
+    /// How many requests the platform's API has been sent; `None` where nothing is in between that counts.
     pub fn requests(&self) -> Option<usize> {
-        self.cloud.as_ref().map(Cloud::requests)
+        let of_engine = || self.engine.as_ref().map(|engine| engine.requests().len());
+        self.cloud.as_ref().map(Cloud::requests).or_else(of_engine)
     }
 
     /// Breaks every stream to an agent server that is open now, where the platform is in between or the provider is one of
@@ -193,6 +216,9 @@ impl Ground {
             let violations = cloud.violations();
             cloud.stop().await?;
             ensure!(violations.is_empty(), "wrong requests: {violations:#?}");
+        }
+        if let Some(engine) = self.engine {
+            engine.stop().await;
         }
         ensure!(left.is_empty(), "{} has something left: {left:#?}", self.provider.name());
         Ok(())

@@ -3,4 +3,5 @@
 mod agents;
 pub mod cloudflare;
 pub mod fly_machines;
+pub(crate) mod front;
 pub mod vercel;

@@ -4,13 +4,12 @@
 //! |---|---|
 //! | `workerd.rs` | the program: which version, where from |
 //! | `gateway.rs` | the gateway Worker running in it |
-//! | `front.rs` | what stands between a client and the gateway: counts requests, cuts streams |
+//! | `../front.rs` | what stands between a client and the gateway: counts requests, cuts streams |
 //! | `containers.rs` | the containers that `workerd` makes and leaves behind |
 //! | `fake_runtime.js` | in place of containers, for what no engine can show: no room, newer features |
 //! | `tasks.rs` | agent servers that are tasks of this process, in place of containers that would cost too much |
 
 mod containers;
-mod front;
 mod gateway;
 mod tasks;
 mod workerd;
@@ -22,11 +21,11 @@ use agcluster_providers::cloudflare::{CloudflareConfig, CloudflareProvider};
 use anyhow::Context;
 use serde_json::{Value, json};
 
+pub use super::front::Recorded;
 pub use containers::{agent_host, kill};
-pub use front::Recorded;
 pub use gateway::{Gateway, Runtime};
 
-use front::Front;
+use super::front::Front;
 use tasks::Tasks;
 
 /// The gateway's token.
@@ -67,7 +66,7 @@ impl CloudflarePlatform {
     pub async fn start_on(runtime: Runtime) -> anyhow::Result<Self> {
         containers::remove_abandoned().await?;
         let gateway = Gateway::start(runtime, Some(TOKEN)).await?;
-        let front = Front::start(gateway.port()).await?;
+        let front = Front::of_port(gateway.port()).await?;
         Ok(Self { gateway, front, tasks: None })
     }
 

@@ -43,7 +43,7 @@ async fn figures(runs: usize) -> Result<Vec<Figure>> {
     let count =
         |name: String, many: usize| Figure::new(name, Unit::Count, [many as f64].into_iter().collect());
     figures.push(count("requests of a launch: fly_machines".to_owned(), requests_per_launch().await?));
-    for provider in [Provider::Vercel, Provider::Cloudflare] {
+    for provider in [Provider::Docker, Provider::Vercel, Provider::Cloudflare] {
         let many = Box::pin(requests(provider)).await?;
         figures.push(count(format!("requests of a launch: {}", provider.name()), many));
     }
@@ -96,11 +96,12 @@ async fn timed(provider: &dyn ContainerProvider, id: &ContainerId, samples: &mut
     Ok(())
 }
 
-/// How many requests it takes from `create` to an endpoint. The agent server's own health is not counted.
+/// How many requests it takes from `create` to an endpoint. The agent server's own health is not counted, nor what is asked once
+/// when a provider is made.
 async fn requests(provider: Provider) -> Result<usize> {
-    let ground = Ground::prepare(provider).await?;
+    let ground = Ground::prepare_counted(provider).await?;
     let made = ground.make().await?;
-    let sent = || ground.requests().context("a cloud counts its requests");
+    let sent = || ground.requests().context("requests are counted");
     let before = sent()?;
     let container = made.create(spec()).await?;
     made.endpoint(&container.id).await?;

@@ -1,6 +1,7 @@
-//! What stands between a client and the gateway, as Cloudflare's edge does: passes everything on, counts it, and breaks streams when told to.
+//! What stands between a client and a platform, as Cloudflare's edge does: passes everything on, counts it, and breaks streams when told to.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,17 +37,27 @@ struct Shared {
 }
 
 #[derive(Debug)]
-pub(super) struct Front {
+pub(crate) struct Front {
     shared: Arc<Shared>,
     address: SocketAddr,
     serving: JoinHandle<()>,
 }
 
 impl Front {
-    pub(super) async fn start(port: u16) -> anyhow::Result<Self> {
+    /// Before whatever listens on this port.
+    pub(crate) async fn of_port(port: u16) -> anyhow::Result<Self> {
+        Self::start(port, reqwest::Client::builder()).await
+    }
+
+    /// Before whatever listens on this socket.
+    pub(crate) async fn of_socket(socket: &Path) -> anyhow::Result<Self> {
+        Self::start(0, reqwest::Client::builder().unix_socket(socket)).await
+    }
+
+    async fn start(port: u16, client: reqwest::ClientBuilder) -> anyhow::Result<Self> {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // A connection to a gateway that was restarted must not be taken again.
-        let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build()?;
+        // A connection to what was restarted must not be taken again.
+        let client = client.no_proxy().pool_max_idle_per_host(0).build()?;
         let shared = Arc::new(Shared {
             client,
             port: AtomicU16::new(port),
@@ -63,24 +74,24 @@ impl Front {
         Ok(Self { shared, address, serving })
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    pub(super) fn requests(&self) -> Vec<Recorded> {
+    pub(crate) fn requests(&self) -> Vec<Recorded> {
         self.shared.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         let mut running = self.shared.running.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *running).cancel();
     }
 
-    pub(super) fn turn_to(&self, port: u16) {
+    pub(crate) fn turn_to(&self, port: u16) {
         self.shared.port.store(port, Ordering::Relaxed);
     }
 
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.cut();
         self.serving.abort();
         // Aborted, which is no news.
