@@ -50,7 +50,8 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         mcp_servers: Vec<McpServerStatus>,
     },
-    /// The model began a message.
+    /// The model began a message. Where one before has deltas and no block that is whole, it broke off, and this one is in its
+    /// place: then those deltas count no more.
     MessageStarted {
         /// The model API's id of the message.
         message_id: String,

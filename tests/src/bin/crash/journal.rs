@@ -15,8 +15,18 @@ struct Seen<'a> {
     prompt: String,
     ended: Vec<&'a Value>,
     after_end: u32,
+    /// What was said of messages that are whole.
     deltas: String,
+    /// What was said of one that is not, or not yet.
+    unfinished: String,
     text: String,
+}
+
+impl Seen<'_> {
+    /// Everything that was said and counts.
+    fn said(&self) -> String {
+        format!("{}{}", self.deltas, self.unfinished)
+    }
 }
 
 /// Looks at a whole journal, of which `probe` is the last turn.
@@ -82,8 +92,13 @@ fn turns(events: &[Value]) -> BTreeMap<&str, Seen<'_>> {
                 seen.after_end = 0;
                 seen.ended.push(event);
             }
-            Some("text_delta") => seen.deltas += event["text"].as_str().unwrap_or_default(),
-            Some("text") => seen.text += event["text"].as_str().unwrap_or_default(),
+            // A program that loses the model in the middle of a message asks for all of it again.
+            Some("message_started") => seen.unfinished.clear(),
+            Some("text_delta") => seen.unfinished += event["text"].as_str().unwrap_or_default(),
+            Some("text") => {
+                seen.deltas += &std::mem::take(&mut seen.unfinished);
+                seen.text += event["text"].as_str().unwrap_or_default();
+            }
             _ => {}
         }
     }
@@ -123,7 +138,7 @@ fn as_asked(session: &str, asked: &Asked, turns: &BTreeMap<&str, Seen<'_>>, find
     };
     let Some(end) = seen.ended.first() else { return };
     if end["outcome"] == "completed" {
-        for (what, has) in [("deltas", &seen.deltas), ("text", &seen.text)] {
+        for (what, has) in [("deltas", &seen.said()), ("text", &seen.text)] {
             if *has != asked.says {
                 let fault = if has.len() > asked.says.len() { Fault::Duplicated } else { Fault::Lost };
                 findings.fault(fault, format!("{session}: the {what} of {turn} ({marker}) are {has:?}"));
@@ -131,8 +146,8 @@ fn as_asked(session: &str, asked: &Asked, turns: &BTreeMap<&str, Seen<'_>>, find
         }
     } else if !asked.may_be_cut {
         findings.fault(Fault::Lost, format!("{session}: {turn} ({marker}) was not completed: {end}"));
-    } else if !asked.says.starts_with(&seen.deltas) {
-        findings.fault(Fault::Duplicated, format!("{session}: {turn} ({marker}) said {:?}", seen.deltas));
+    } else if !asked.says.starts_with(&seen.said()) {
+        findings.fault(Fault::Duplicated, format!("{session}: {turn} ({marker}) said {:?}", seen.said()));
     }
 }
 
@@ -202,6 +217,16 @@ mod tests {
     #[test]
     fn a_good_journal_has_no_fault() {
         assert_eq!(found(|_| ()), "");
+    }
+
+    #[test]
+    fn a_message_that_broke_off_and_was_begun_anew_counts_once() {
+        let begun = json!({"type": "message_started", "turn": "t1"});
+        let anew = |events: &mut Vec<Value>| {
+            events.splice(2..2, [begun.clone(), events[1].clone()]);
+            (1..).zip(events).for_each(|(seq, event)| event["seq"] = json!(seq));
+        };
+        assert_eq!(found(anew), "");
     }
 
     #[test]
