@@ -21,6 +21,7 @@ mod transcript;
 #[cfg(test)]
 pub(crate) mod sample;
 
+use agcluster_core::protocol::TurnId;
 use utoipa::IntoParams;
 
 use crate::Problem;
@@ -43,6 +44,9 @@ pub(crate) struct Headers {
     /// Makes the request safe to repeat: 1 to 255 printable ASCII characters.
     #[param(rename = "Idempotency-Key")]
     key: Option<String>,
+    /// The last frame that the client has of the answer that it asks for again with its key.
+    #[param(rename = "Last-Event-ID")]
+    last: Option<String>,
 }
 
 /// What every route that talks to an agent may refuse, besides what all do.
@@ -52,6 +56,7 @@ pub(crate) const TALK: &[&str] = &[
     "conversation_id_invalid",
     "file_invalid",
     "file_type_unsupported",
+    "idempotency_key_missing",
     "image_invalid",
     "image_type_unsupported",
     "last_message_not_user",
@@ -62,12 +67,19 @@ pub(crate) const TALK: &[&str] = &[
     "model_overloaded",
     "no_user_message",
     "queue_full",
+    "session_id_missing",
     "session_not_found",
     "system_too_long",
     "turn_failed",
     "unsupported_parameter",
     "user_invalid",
 ];
+
+/// When a turn was promised, in seconds: its name says so, so that it is the same whenever it is told.
+pub(crate) fn begun(turn: TurnId) -> i64 {
+    let seconds = turn.0.get_timestamp().map_or(0, |at| at.to_unix().0);
+    i64::try_from(seconds).unwrap_or(i64::MAX)
+}
 
 /// Why a client's own tools are refused.
 pub(crate) const OWN_TOOLS: &str =

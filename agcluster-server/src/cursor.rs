@@ -1,5 +1,6 @@
 //! Where a stream goes on: behind the last frame that a client has.
 
+use agcluster_core::session::Session;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -11,6 +12,7 @@ use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use crate::Problem;
 use crate::extract::Query;
+use crate::sse::FrameId;
 
 /// The id of a frame.
 const ID: &str = r"^[0-9]+(\.[0-9]+)?$";
@@ -26,7 +28,7 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     /// Reads the id of a frame: `7`, or `7.1`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         if !text.starts_with(|first: char| first.is_ascii_digit()) {
             return None;
@@ -40,12 +42,33 @@ impl Cursor {
         }
     }
 
+    /// Whether a client that is there has this frame.
+    pub(crate) fn has(self, id: FrameId) -> bool {
+        match id {
+            FrameId::Event(seq) => seq <= self.after,
+            FrameId::Part(seq, part) => {
+                seq <= self.after || (self.after.checked_add(1) == Some(seq) && part <= self.parts)
+            }
+        }
+    }
+
     /// `Last-Event-ID`.
     pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
         let Some(value) = headers.get("last-event-id") else { return Ok(None) };
         let cursor = value.to_str().ok().and_then(Self::parse);
         cursor.map(Some).ok_or_else(|| malformed("Last-Event-ID"))
     }
+}
+
+/// The cursor of a request that goes on with a turn of this session.
+///
+/// # Errors
+/// When it is beyond the session's newest event.
+pub(crate) async fn of_session(cursor: Option<Cursor>, session: &Session) -> Result<Option<Cursor>, Problem> {
+    if let Some(cursor) = cursor {
+        session.read(cursor.after, 0).await?;
+    }
+    Ok(cursor)
 }
 
 /// Only digits: a sign is no part of an id.

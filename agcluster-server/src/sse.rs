@@ -11,6 +11,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use serde_json::{Map, Value};
 
+use crate::cursor::Cursor;
+
 /// After so much silence a comment is sent, so that no proxy takes the stream for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 const HEARTBEAT_COMMENT: &[u8] = b": heartbeat\n\n";
@@ -56,6 +58,68 @@ pub(crate) fn named_frame(name: &str, data: Value) -> Bytes {
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
 }
 
+/// The frames of one event, in order. They get their ids when all of them are there.
+#[derive(Debug, Default)]
+pub(crate) struct Frames(Vec<Bytes>);
+
+impl Frames {
+    /// Adds a frame.
+    pub(crate) fn data(&mut self, data: &[u8]) {
+        self.0.push(frame(None, data));
+    }
+
+    /// Adds a frame that has a name, which is also the `type` in its data.
+    pub(crate) fn named(&mut self, name: &str, data: Value) {
+        self.0.push(named_frame(name, data));
+    }
+
+    /// Adds one that is not sent, but counts.
+    pub(crate) fn left_out(&mut self) {
+        self.0.push(Bytes::new());
+    }
+
+    /// Adds those of another.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> u8 {
+        u8::try_from(self.0.len()).unwrap_or(u8::MAX)
+    }
+
+    /// All of them without ids: nobody can go on behind them.
+    pub(crate) fn plain(self) -> Bytes {
+        self.0.concat().into()
+    }
+
+    /// Those of the event of this number that a client does not have, each with an id of its own, so that one which lost the
+    /// last of them gets that one alone. `earlier` frames were counted as the event's before these.
+    pub(crate) fn of_event(self, seq: u64, earlier: u8, cursor: Option<Cursor>) -> Bytes {
+        let last = self.count().saturating_add(earlier);
+        self.numbered(cursor, earlier, |part| {
+            if part == last { FrameId::Event(seq) } else { FrameId::Part(seq, part) }
+        })
+    }
+
+    /// The same for what is told before that event: its first parts.
+    pub(crate) fn before_event(self, seq: u64, cursor: Option<Cursor>) -> Bytes {
+        self.numbered(cursor, 0, |part| FrameId::Part(seq, part))
+    }
+
+    fn numbered(self, cursor: Option<Cursor>, earlier: u8, id: impl Fn(u8) -> FrameId) -> Bytes {
+        let mut sent = BytesMut::new();
+        for (frame, part) in self.0.into_iter().zip(earlier.saturating_add(1)..=u8::MAX) {
+            let id = id(part);
+            if !frame.is_empty() && !cursor.is_some_and(|cursor| cursor.has(id)) {
+                sent.put_slice(format!("id: {id}\n").as_bytes());
+                sent.put(frame);
+            }
+        }
+        sent.freeze()
+    }
+}
+
 /// A response that streams frames.
 pub(crate) fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let body = Body::from_stream(with_heartbeat(frames).map(Ok::<_, Infallible>));
@@ -87,6 +151,32 @@ mod tests {
         assert_eq!(frame(None, b"[DONE]"), "data: [DONE]\n\n");
         let ping = named_frame("ping", serde_json::json!({ "n": 1 }));
         assert_eq!(ping, "event: ping\ndata: {\"type\":\"ping\",\"n\":1}\n\n");
+    }
+
+    #[test]
+    fn every_frame_of_an_event_can_be_gone_on_behind() {
+        let three = || {
+            let mut frames = Frames::default();
+            for data in [b"a", b"b", b"c"] {
+                frames.data(data);
+            }
+            frames
+        };
+        let ids = |frames: &Bytes| {
+            let text = String::from_utf8(frames.to_vec()).unwrap();
+            text.lines().filter_map(|line| line.strip_prefix("id: ").map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let all = ids(&three().of_event(7, 0, None));
+        assert_eq!(all, ["7.1", "7.2", "7"]);
+        for seen in 0..=3_usize {
+            let cursor = seen.checked_sub(1).and_then(|last| Cursor::parse(&all[last]));
+            assert_eq!(ids(&three().of_event(7, 0, cursor)), all[seen..], "behind {cursor:?}");
+        }
+        assert_eq!(ids(&three().before_event(7, Cursor::parse("6"))), ["7.1", "7.2", "7.3"]);
+        assert_eq!(ids(&three().of_event(7, 3, Cursor::parse("7.4"))), ["7.5", "7"]);
+        let mut left_out = three();
+        left_out.left_out();
+        assert_eq!(ids(&left_out.of_event(7, 0, None)), ["7.1", "7.2", "7.3"]);
     }
 
     #[tokio::test(start_paused = true)]

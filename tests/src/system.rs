@@ -4,6 +4,7 @@ mod api;
 mod description;
 mod frames;
 mod installation;
+mod resumed;
 pub mod screen;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 pub use api::{Answer, Api, Session};
 pub use frames::{Chat, Frame};
 pub use installation::{Installation, Plan, server_program};
+pub use resumed::{cut_everywhere, last_id, whole_frames};
 pub use screen::Screen;
 
 pub use crate::ground::{Provider, needed};

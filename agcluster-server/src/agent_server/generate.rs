@@ -6,6 +6,7 @@ use agcluster_core::session::{Launch, SessionId, TurnRequest, WhenBusy};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,9 +18,12 @@ use super::error::SHAPE;
 use super::sdk_frames::SdkFrames;
 use super::whose::{self, uuid_of};
 use crate::auth::Caller;
-use crate::compat::stream;
+use crate::compat::stream::{self, Source};
+use crate::cursor;
 use crate::extract::{Digested, Path};
-use crate::openapi::problems::{AGENT, BODY, CALLER, IDEMPOTENCY, PROVIDER, RUNNING, SESSION, problems};
+use crate::openapi::problems::{
+    AGENT, BODY, CALLER, CURSOR, IDEMPOTENCY, PROVIDER, RUNNING, SESSION, problems,
+};
 use crate::routes::chat::named;
 use crate::routes::idempotency;
 use crate::{AppState, Problem};
@@ -31,7 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(generate)).routes(routes!(stop))
 }
 
-problems!(GenerateProblems in SHAPE => CALLER, BODY, IDEMPOTENCY, PROVIDER, AGENT, RUNNING, ["invalid_session_id", "session_exists", "agent_unknown", "config_not_found", "config_invalid", "no_user_message", "queue_full", "file_not_found", "image_invalid"]);
+problems!(GenerateProblems in SHAPE => CALLER, BODY, IDEMPOTENCY, PROVIDER, AGENT, RUNNING, CURSOR, ["idempotency_key_missing", "invalid_session_id", "session_exists", "agent_unknown", "config_not_found", "config_invalid", "no_user_message", "queue_full", "file_not_found", "image_invalid"]);
 problems!(StopProblems in SHAPE => SESSION, RUNNING, AGENT, ["invalid_session_id", "session_idle"]);
 
 /// A prompt.
@@ -136,6 +140,8 @@ async fn generate(
     }
     let when_busy = if request.queue { WhenBusy::Queue } else { WhenBusy::Refuse };
     let idempotency = idempotency::of(&headers, digest)?;
+    let cursor = idempotency::cursor(&headers, idempotency.as_ref())?;
+    let cursor = cursor::of_session(cursor, &session).await?;
     let turn =
         session.begin(TurnRequest { prompt, when_busy, background: request.background, idempotency }).await?;
     let (session, id) = (session.id().clone(), turn.id());
@@ -143,7 +149,9 @@ async fn generate(
         let job = json!({ "taskId": id, "sessionId": uuid_of(&session), "status": "queued" });
         return Ok((StatusCode::ACCEPTED, axum::Json(job)).into_response());
     }
-    Ok(named(stream::response(turn, SdkFrames::new(session.clone()), None), &session, id))
+    let over = !state.sessions.turn(id, caller.owner).await?.0.state.is_open();
+    let source = Source { after: turn.after(), records: turn.boxed(), cursor, over, disposable: None };
+    Ok(named(stream::response(source, SdkFrames::new(session.clone())).await, &session, id))
 }
 
 /// Ends what runs in a session.

@@ -4,9 +4,7 @@ use agcluster_core::protocol::Outcome;
 use agcluster_core::store::{TurnRecord, TurnState};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use futures::StreamExt;
+use axum::response::Response;
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,7 +13,7 @@ use super::error::SHAPE;
 use super::sdk_frames::SdkFrames;
 use super::whose::uuid_of;
 use crate::auth::Caller;
-use crate::compat::stream;
+use crate::compat::stream::{self, Source};
 use crate::cursor::Resume;
 use crate::extract::Path;
 use crate::openapi::problems::{CURSOR, JOB, problems};
@@ -86,11 +84,15 @@ async fn follow(
     resume: Resume,
 ) -> Result<Response, Problem> {
     let (turn, session) = caller.job(&state, &id).await?;
-    let mut records = session.resume(&turn, resume.after()?).await?.peekable();
-    if !turn.state.is_open() && std::pin::Pin::new(&mut records).peek().await.is_none() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    Ok(stream::response(records, SdkFrames::new(session.id().clone()), None))
+    let cursor = resume.0;
+    let source = Source {
+        records: session.resume(&turn, cursor.map(|cursor| cursor.after)).await?,
+        after: turn.after,
+        cursor,
+        over: !turn.state.is_open(),
+        disposable: None,
+    };
+    Ok(stream::response(source, SdkFrames::new(session.id().clone())).await)
 }
 
 #[cfg(test)]

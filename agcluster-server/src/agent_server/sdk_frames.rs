@@ -2,14 +2,13 @@
 
 use agcluster_core::protocol::{Event, EventBody, Outcome, PromptBlock, TurnEnd};
 use agcluster_core::session::SessionId;
-use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::whose::uuid_of;
 use crate::Problem;
 use crate::compat::stream::Projection;
 use crate::projections::chat_frames;
-use crate::sse::{self, FrameId};
+use crate::sse::Frames;
 
 /// The frames of one turn.
 pub(super) struct SdkFrames {
@@ -23,25 +22,25 @@ impl SdkFrames {
 }
 
 impl Projection for SdkFrames {
-    fn begin(&mut self) -> Bytes {
-        // Earlier clients wait for the first bytes before they say that they are connected.
-        Bytes::from_static(b": begun\n\n")
+    fn begin(&mut self) -> Frames {
+        Frames::default()
     }
 
-    fn read(&mut self, event: &Event) -> Bytes {
-        let id = Some(FrameId::Event(event.seq));
-        let mut frames = Vec::new();
+    fn read(&mut self, event: &Event) -> Frames {
+        let mut frames = Frames::default();
         if let Some(message) = message(&self.session, event) {
-            frames.extend(sse::frame(id, message.to_string().as_bytes()));
+            frames.data(message.to_string().as_bytes());
         }
         if let EventBody::TurnEnded(end) = &event.body {
-            frames.extend(sse::frame(id, last(&end.outcome).to_string().as_bytes()));
+            frames.data(last(&end.outcome).to_string().as_bytes());
         }
-        frames.into()
+        frames
     }
 
-    fn broken(&mut self, problem: &Problem) -> Bytes {
-        sse::frame(None, failed(&problem.detail).to_string().as_bytes())
+    fn broken(&mut self, problem: &Problem) -> Frames {
+        let mut frames = Frames::default();
+        frames.data(failed(&problem.detail).to_string().as_bytes());
+        frames
     }
 }
 
@@ -145,7 +144,7 @@ mod tests {
             extra: Map::new(),
             body,
         };
-        let text = SdkFrames::new(SessionId::from_text("conv-s")).read(&event);
+        let text = SdkFrames::new(SessionId::from_text("conv-s")).read(&event).plain();
         let text = String::from_utf8(text.to_vec()).unwrap();
         text.lines()
             .filter_map(|line| line.strip_prefix("data: "))

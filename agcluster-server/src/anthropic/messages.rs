@@ -13,7 +13,7 @@ use super::request::MessagesRequest;
 use crate::compat::messages::Conversation;
 use crate::compat::talk::Talk;
 use crate::compat::{Headers, TALK};
-use crate::openapi::problems::{AGENT, BODY, CALLER, IDEMPOTENCY, PROVIDER, RUNNING, problems};
+use crate::openapi::problems::{AGENT, BODY, CALLER, CURSOR, IDEMPOTENCY, PROVIDER, RUNNING, problems};
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -25,6 +25,7 @@ problems!(
     MessageProblems in SHAPE =>
     CALLER,
     BODY,
+    CURSOR,
     IDEMPOTENCY,
     PROVIDER,
     AGENT,
@@ -47,6 +48,7 @@ problems!(CountProblems in SHAPE => CALLER, ["count_tokens_unsupported"]);
             (Value = "application/json"),
             (String = "text/event-stream"),
         )),
+        (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         MessageProblems,
     ),
 )]
@@ -60,7 +62,7 @@ pub(crate) async fn create(
     let begun = asked.begin(&caller, wish, conversation).await?;
     let id = begun.id();
     if streams {
-        return Ok(begun.stream(Blocks::new(id, model)));
+        return Ok(begun.stream(Blocks::new(id, model)).await);
     }
     begun.whole(|parts, end, finish| Json(render::message(id, &model, &parts, finish, &end.usage))).await
 }

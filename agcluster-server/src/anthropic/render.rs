@@ -2,15 +2,15 @@
 //! `tool_use` block would have the client run the tool.
 
 use agcluster_core::protocol::{Event, TurnId, Usage};
-use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 
 use super::error;
+use crate::Problem;
 use crate::compat::answer::Part;
 use crate::compat::failure::{self, Finish};
 use crate::compat::pieces::{Piece, Pieces};
 use crate::compat::stream::Projection;
-use crate::{Problem, sse};
+use crate::sse::Frames;
 
 /// A whole message.
 pub(super) fn message(turn: TurnId, model: &str, parts: &[Part], finish: Finish, used: &Usage) -> Value {
@@ -80,56 +80,56 @@ impl Blocks {
         Self { turn, model, pieces: Pieces::live(), open: None, index: 0 }
     }
 
-    fn delta(&mut self, frames: &mut BytesMut, kind: Kind, text: &str) {
+    fn delta(&mut self, frames: &mut Frames, kind: Kind, text: &str) {
         if self.open != Some(kind) {
             self.close(frames);
             let block = match kind {
                 Kind::Text => json!({ "type": "text", "text": "" }),
                 Kind::Thought | Kind::Acts => json!({ "type": "thinking", "thinking": "", "signature": "" }),
             };
-            frame(frames, "content_block_start", json!({ "index": self.index, "content_block": block }));
+            frames.named("content_block_start", json!({ "index": self.index, "content_block": block }));
             self.open = Some(kind);
         }
         let delta = match kind {
             Kind::Text => json!({ "type": "text_delta", "text": text }),
             Kind::Thought | Kind::Acts => json!({ "type": "thinking_delta", "thinking": text }),
         };
-        frame(frames, "content_block_delta", json!({ "index": self.index, "delta": delta }));
+        frames.named("content_block_delta", json!({ "index": self.index, "delta": delta }));
     }
 
-    fn proof(&mut self, frames: &mut BytesMut, proof: Option<&str>) {
+    fn proof(&mut self, frames: &mut Frames, proof: Option<&str>) {
         if let (Some(Kind::Thought), Some(proof)) = (self.open, proof) {
             let delta = json!({ "type": "signature_delta", "signature": proof });
-            frame(frames, "content_block_delta", json!({ "index": self.index, "delta": delta }));
+            frames.named("content_block_delta", json!({ "index": self.index, "delta": delta }));
         }
         self.close(frames);
     }
 
-    fn close(&mut self, frames: &mut BytesMut) {
+    fn close(&mut self, frames: &mut Frames) {
         if self.open.take().is_some() {
-            frame(frames, "content_block_stop", json!({ "index": self.index }));
+            frames.named("content_block_stop", json!({ "index": self.index }));
             self.index += 1;
         }
     }
 
-    fn end(&mut self, frames: &mut BytesMut, finish: Finish, used: &Usage) {
+    fn end(&mut self, frames: &mut Frames, finish: Finish, used: &Usage) {
         self.close(frames);
         let delta = json!({ "stop_reason": reason(finish), "stop_sequence": null });
-        frame(frames, "message_delta", json!({ "delta": delta, "usage": usage(used) }));
-        frame(frames, "message_stop", json!({}));
+        frames.named("message_delta", json!({ "delta": delta, "usage": usage(used) }));
+        frames.named("message_stop", json!({}));
     }
 }
 
 impl Projection for Blocks {
-    fn begin(&mut self) -> Bytes {
-        let mut frames = BytesMut::new();
-        frame(&mut frames, "message_start", json!({ "message": head(self.turn, &self.model) }));
-        frame(&mut frames, "ping", json!({}));
-        frames.freeze()
+    fn begin(&mut self) -> Frames {
+        let mut frames = Frames::default();
+        frames.named("message_start", json!({ "message": head(self.turn, &self.model) }));
+        frames.named("ping", json!({}));
+        frames
     }
 
-    fn read(&mut self, event: &Event) -> Bytes {
-        let mut frames = BytesMut::new();
+    fn read(&mut self, event: &Event) -> Frames {
+        let mut frames = Frames::default();
         let mut pieces = std::mem::replace(&mut self.pieces, Pieces::live());
         pieces.read(event, |piece| match piece {
             Piece::Gap => self.close(&mut frames),
@@ -143,22 +143,18 @@ impl Projection for Blocks {
             },
         });
         self.pieces = pieces;
-        frames.freeze()
+        frames
     }
 
-    fn broken(&mut self, problem: &Problem) -> Bytes {
-        let mut frames = BytesMut::new();
+    fn broken(&mut self, problem: &Problem) -> Frames {
+        let mut frames = Frames::default();
         broken(&mut frames, problem);
-        frames.freeze()
+        frames
     }
 }
 
-fn broken(frames: &mut BytesMut, problem: &Problem) {
-    frames.extend_from_slice(&sse::named_frame("error", error::body(problem)));
-}
-
-fn frame(frames: &mut BytesMut, name: &str, data: Value) {
-    frames.extend_from_slice(&sse::named_frame(name, data));
+fn broken(frames: &mut Frames, problem: &Problem) {
+    frames.named("error", error::body(problem));
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ use super::talk::Wish;
 use crate::auth::Caller;
 use crate::{AppState, Problem};
 
+/// Comes before the key of a request where it stands for the launch that the request began, which none of them has in it.
+const LAUNCH: char = '\u{2}';
+
 /// A session that a request was led to.
 #[derive(Debug)]
 pub(crate) struct Opened {
@@ -63,14 +66,17 @@ impl Opened {
         }
     }
 
-    /// Launches a session that stays, for an answer that may be gone on from.
+    /// Launches a session that stays, for an answer that may be gone on from. With `idempotency`, a repeated request finds the
+    /// first one's.
     pub(crate) async fn lasting(
         state: &AppState,
         caller: &Caller,
         model: &str,
         system: Option<&str>,
+        idempotency: Option<&Idempotency>,
     ) -> Result<Self, Problem> {
         let launch = launch(state, caller, &models::find(state, Some(&caller.owner), model)?, system)?;
+        let launch = Launch { idempotency: idempotency.map(of_launch), ..launch };
         let session = state.sessions.launch(launch).await?;
         Ok(Self { session, disposable: None, model: None, knows_system: true })
     }
@@ -108,6 +114,11 @@ impl Opened {
         let request = TurnRequest { prompt, when_busy, background: wish.background, idempotency };
         Ok(session.begin(request).await?)
     }
+}
+
+/// The key under which the launch for a request is kept, whose own key names its turn.
+fn of_launch(request: &Idempotency) -> Idempotency {
+    Idempotency { key: format!("{LAUNCH}{}", request.key), fingerprint: request.fingerprint.clone() }
 }
 
 fn launch(

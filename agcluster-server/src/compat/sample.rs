@@ -88,9 +88,9 @@ pub(crate) fn events() -> Vec<Event> {
 
 /// Everything that a projection makes of a turn.
 pub(crate) fn frames(mut projection: impl Projection, end: &Event) -> String {
-    let mut frames = projection.begin().to_vec();
+    let mut frames = projection.begin().plain().to_vec();
     for event in events().iter().chain([end]) {
-        frames.extend_from_slice(&projection.read(event));
+        frames.extend_from_slice(&projection.read(event).plain());
     }
     String::from_utf8(frames).unwrap()
 }

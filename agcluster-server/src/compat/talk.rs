@@ -5,6 +5,7 @@ use agcluster_core::session::{Disposable, SessionId, Turn};
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
+use futures::StreamExt;
 use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, Part};
@@ -12,8 +13,9 @@ use super::choice::Choice;
 use super::failure::{self, Finish};
 use super::messages::Conversation;
 use super::open::Opened;
-use super::stream::{self, Projection};
+use super::stream::{self, Projection, Source};
 use crate::auth::Caller;
+use crate::cursor::{self, Cursor};
 use crate::extract::Digested;
 use crate::routes::{chat::named, idempotency};
 use crate::{AppState, Problem};
@@ -74,13 +76,27 @@ impl Asked {
         let user = wish.user.as_ref().map(|(param, name)| (*param, name.as_str()));
         let choice = Choice::of(&self.headers, wish.previous.as_deref(), user)?;
         let idempotency = idempotency::of(&self.headers, self.digest)?;
+        let cursor = idempotency::cursor(&self.headers, idempotency.as_ref())?;
         let system = conversation.system.as_deref();
         let opened = match choice {
-            Choice::Own if wish.lasting => Opened::lasting(&self.state, caller, &wish.model, system).await?,
+            Choice::Own if wish.lasting => {
+                Opened::lasting(&self.state, caller, &wish.model, system, idempotency.as_ref()).await?
+            }
+            Choice::Own if cursor.is_some() => {
+                let detail = "only an answer in a conversation can be gone on with: send its X-Conversation-ID or X-Session-ID";
+                return Err(Problem::bad_request("session_id_missing", detail));
+            }
             choice => Opened::of(&self.state, caller, choice, &wish.model, system).await?,
         };
+        let session = &opened.session;
+        let cursor = cursor::of_session(cursor, session).await?;
         let turn = opened.begin(&self.state, conversation, &wish, idempotency).await?;
-        Ok(Begun { session: opened.session.id().clone(), turn, disposable: opened.disposable })
+        // Of one that is gone on with it must be known whether there is more to come.
+        let over = match cursor {
+            None => false,
+            Some(_) => !self.state.sessions.turn(turn.id(), caller.owner).await?.0.state.is_open(),
+        };
+        Ok(Begun { session: session.id().clone(), turn, cursor, over, disposable: opened.disposable })
     }
 }
 
@@ -89,6 +105,8 @@ impl Asked {
 pub(crate) struct Begun {
     session: SessionId,
     turn: Turn,
+    cursor: Option<Cursor>,
+    over: bool,
     disposable: Option<Disposable>,
 }
 
@@ -98,10 +116,12 @@ impl Begun {
         self.turn.id()
     }
 
-    /// Answers with the turn as a stream.
-    pub(crate) fn stream(self, projection: impl Projection) -> Response {
-        let id = self.id();
-        named(stream::response(self.turn, projection, self.disposable), &self.session, id)
+    /// Answers with the turn as a stream, from its beginning or behind what the client has of it.
+    pub(crate) async fn stream(self, projection: impl Projection) -> Response {
+        let (id, after) = (self.id(), self.turn.after());
+        let Self { session, turn, cursor, over, disposable } = self;
+        let source = Source { records: turn.boxed(), after, cursor, over, disposable };
+        named(stream::response(source, projection).await, &session, id)
     }
 
     /// Answers once the turn has ended: with what came of it, or the problem of one that failed.

@@ -14,7 +14,7 @@ use crate::auth::Caller;
 use crate::compat::messages::Conversation;
 use crate::compat::talk::Talk;
 use crate::compat::{Headers, TALK, helper};
-use crate::openapi::problems::{AGENT, BODY, CALLER, IDEMPOTENCY, PROVIDER, RUNNING, problems};
+use crate::openapi::problems::{AGENT, BODY, CALLER, CURSOR, IDEMPOTENCY, PROVIDER, RUNNING, problems};
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -26,6 +26,7 @@ problems!(
     ChatProblems in SHAPE =>
     CALLER,
     BODY,
+    CURSOR,
     IDEMPOTENCY,
     PROVIDER,
     AGENT,
@@ -47,6 +48,7 @@ problems!(
             (Value = "application/json"),
             (String = "text/event-stream"),
         )),
+        (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         ChatProblems,
     ),
 )]
@@ -69,7 +71,7 @@ pub(crate) async fn create(
     let begun = asked.begin(&caller, wish, conversation).await?;
     let head = Head::of(begun.id(), model);
     if streams {
-        return Ok(begun.stream(Chunks::new(head, with_usage)));
+        return Ok(begun.stream(Chunks::new(head, with_usage)).await);
     }
     begun.whole(|parts, end, finish| render::whole(&head, &parts, end, finish)).await
 }
@@ -85,6 +87,7 @@ pub(crate) async fn create(
             (Value = "application/json"),
             (String = "text/event-stream"),
         )),
+        (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         ChatProblems,
     ),
 )]

@@ -8,7 +8,7 @@ use agcluster_core::session::Session;
 use agcluster_core::store::{TurnRecord, TurnState};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,10 +24,12 @@ use crate::auth::Caller;
 use crate::compat::answer::Answer;
 use crate::compat::choice::{self, response_id};
 use crate::compat::messages::Conversation;
+use crate::compat::stream::{self, Source};
 use crate::compat::talk::Talk;
-use crate::compat::{Headers, TALK, failure, invalid, stream};
+use crate::compat::{Headers, TALK, failure, invalid};
+use crate::cursor::{self, Cursor};
 use crate::extract::{Path, Query};
-use crate::openapi::problems::{AGENT, BODY, CALLER, IDEMPOTENCY, JOB, PROVIDER, QUERY, RUNNING, problems};
+use crate::openapi::problems::{AGENT, BODY, CALLER, CURSOR, IDEMPOTENCY, JOB, PROVIDER, RUNNING, problems};
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -39,6 +41,7 @@ problems!(
     CreateProblems in SHAPE =>
     CALLER,
     BODY,
+    CURSOR,
     IDEMPOTENCY,
     PROVIDER,
     AGENT,
@@ -46,7 +49,7 @@ problems!(
     TALK,
     ["image_url_unsupported", "file_id_unsupported", "item_unsupported", "previous_response_not_found"],
 );
-problems!(GetProblems in SHAPE => JOB, QUERY, ["response_not_found", "cursor_expired"]);
+problems!(GetProblems in SHAPE => JOB, CURSOR, ["response_not_found"]);
 problems!(CancelProblems in SHAPE => JOB, RUNNING, AGENT, ["response_not_found", "job_ended", "session_idle", "cursor_expired"]);
 
 /// Says something to an agent, as to a model, for an answer that can be gone on from.
@@ -61,6 +64,7 @@ problems!(CancelProblems in SHAPE => JOB, RUNNING, AGENT, ["response_not_found",
             (Value = "application/json"),
             (String = "text/event-stream"),
         )),
+        (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         CreateProblems,
     ),
 )]
@@ -73,7 +77,7 @@ pub(crate) async fn create(
     let begun = asked.begin(&caller, request.wish(), conversation).await?;
     let (id, settings) = (begun.id(), Settings::of(begun.id(), &request));
     if request.stream {
-        return Ok(begun.stream(Events::new(settings)));
+        return Ok(begun.stream(Events::new(settings)).await);
     }
     if request.background {
         return Ok(begun.at_once(Json(settings.unfinished("queued"))));
@@ -96,12 +100,17 @@ pub(crate) struct Retrieval {
 /// A response as far as it is, or its events as a stream.
 #[utoipa::path(
     get, path = "/v1/responses/{id}", operation_id = "get_response", tag = "OpenAI", security(("key" = [])),
-    params(("id" = String, Path, description = "The response"), Retrieval),
+    params(
+        ("id" = String, Path, description = "The response"),
+        Retrieval,
+        ("Last-Event-ID" = Option<String>, Header, description = "The last frame that the client has of the stream"),
+    ),
     responses(
         (status = 200, description = "The answer, whole or, for `stream`, as a stream", content(
             (Value = "application/json"),
             (String = "text/event-stream"),
         )),
+        (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         GetProblems,
     ),
 )]
@@ -110,12 +119,19 @@ pub(crate) async fn get(
     caller: Caller,
     Path(id): Path<String>,
     Query(Retrieval { stream, starting_after }): Query<Retrieval>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (turn, session) = response(&state, &caller, &id).await?;
     let settings = Settings::again(&turn, &session.info().config_id);
     if stream {
-        let events = Events::new(settings).after(starting_after);
-        return Ok(stream::response(session.resume(&turn, None).await?, events, None));
+        let source = Source {
+            records: session.resume(&turn, None).await?,
+            after: turn.after,
+            cursor: cursor::of_session(Cursor::from_headers(&headers)?, &session).await?,
+            over: !turn.state.is_open(),
+            disposable: None,
+        };
+        return Ok(stream::response(source, Events::new(settings).after(starting_after)).await);
     }
     if starting_after.is_some() {
         return Err(invalid("starting_after", "invalid_query", "starting_after goes with stream=true"));

@@ -8,44 +8,38 @@
 use agcluster_core::journal::Record;
 use agcluster_core::protocol::event::TodoItem;
 use agcluster_core::protocol::{Event, EventBody, Outcome, TurnEnd, Usage};
-use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::sse::FrameId;
-use crate::{Problem, sse};
+use crate::Problem;
+use crate::sse::Frames;
 
 /// What follows the terminal frame.
 pub(crate) const DONE: &[u8] = b"[DONE]";
 
-/// The frames of one record, without those `parts` that a client has already. Each has an id of its own, so that a client
-/// which lost the last of them gets that one alone.
-pub(crate) fn frames(record: &Record, parts: u8) -> Bytes {
-    let seq = record.seq();
+/// The frames of one record.
+pub(crate) fn frames(record: &Record) -> Frames {
+    let mut frames = Frames::default();
     match &record.event.body {
         EventBody::TurnEnded(end) => {
-            let metadata = message("metadata", metadata(end)).to_string();
-            let terminal = terminal(&end.outcome).to_string();
-            let frames = [
-                (FrameId::Part(seq, 1), metadata.as_bytes()),
-                (FrameId::Part(seq, 2), terminal.as_bytes()),
-                (FrameId::Event(seq), DONE),
-            ];
-            let frames = frames.iter().skip(parts.into());
-            frames.flat_map(|(id, data)| sse::frame(Some(*id), data)).collect::<Vec<u8>>().into()
+            frames.data(message("metadata", metadata(end)).to_string().as_bytes());
+            frames.data(terminal(&end.outcome).to_string().as_bytes());
+            frames.data(DONE);
         }
-        _ => sse::frame(Some(FrameId::Event(seq)), body(&record.event).to_string().as_bytes()),
+        _ => frames.data(body(&record.event).to_string().as_bytes()),
     }
+    frames
 }
 
 /// The frames of a stream that cannot go on.
-pub(crate) fn broken(problem: &Problem) -> Bytes {
+pub(crate) fn broken(problem: &Problem) -> Frames {
     let mut error = json!({ "type": "error", "message": problem.detail, "code": problem.code });
     if let Some(earliest) = problem.earliest {
         error["earliest"] = earliest.into();
     }
-    let mut frames = sse::frame(None, error.to_string().as_bytes()).to_vec();
-    frames.extend_from_slice(&sse::frame(None, DONE));
-    frames.into()
+    let mut frames = Frames::default();
+    frames.data(error.to_string().as_bytes());
+    frames.data(DONE);
+    frames
 }
 
 fn message(kind: &str, mut data: Value) -> Value {

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::{idempotency, jobs};
 use crate::auth::Caller;
-use crate::cursor::Cursor;
+use crate::cursor;
 use crate::extract::{Digested, Path};
 use crate::openapi::problems::{AGENT, BODY, CURSOR, IDEMPOTENCY, PROVIDER, RUNNING, SESSION, problems};
 use crate::projections::chat_json::{self, ChatAnswer};
@@ -198,15 +198,8 @@ async fn answer(
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
     let (when_busy, background) = (when_busy(&request)?, request.background);
-    let cursor = Cursor::from_headers(headers)?;
-    if let Some(cursor) = cursor {
-        // A client that reconnects by sending its message again would have it done twice.
-        if idempotency.is_none() {
-            let detail = "Last-Event-ID goes on with an earlier request: send the Idempotency-Key of that one, or read the job's stream";
-            return Err(Problem::bad_request("idempotency_key_missing", detail));
-        }
-        session.read(cursor.after, 0).await?;
-    }
+    let cursor = idempotency::cursor(headers, idempotency.as_ref())?;
+    let cursor = cursor::of_session(cursor, &session).await?;
     let request = TurnRequest { prompt: prompt(request)?, when_busy, background, idempotency };
     let turn = session.begin(request).await?;
     if background {

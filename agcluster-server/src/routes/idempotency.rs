@@ -4,6 +4,7 @@ use agcluster_core::session::Idempotency;
 use axum::http::HeaderMap;
 
 use crate::Problem;
+use crate::cursor::Cursor;
 
 const HEADER: &str = "idempotency-key";
 /// The longest key.
@@ -23,6 +24,19 @@ pub(crate) fn of(headers: &HeaderMap, digest: String) -> Result<Option<Idempoten
             "Idempotency-Key must be sent once, with 1 to 255 printable ASCII characters",
         )),
     }
+}
+
+/// Where an answer goes on that a client asks for again: behind `Last-Event-ID`.
+///
+/// # Errors
+/// Also without the key of the first request: who reconnects by sending a message again would have it done twice.
+pub(crate) fn cursor(headers: &HeaderMap, key: Option<&Idempotency>) -> Result<Option<Cursor>, Problem> {
+    let cursor = Cursor::from_headers(headers)?;
+    if cursor.is_some() && key.is_none() {
+        let detail = "Last-Event-ID goes on with an earlier request: send the Idempotency-Key of that one, or read the job's stream";
+        return Err(Problem::bad_request("idempotency_key_missing", detail));
+    }
+    Ok(cursor)
 }
 
 #[cfg(test)]

@@ -218,11 +218,8 @@ pub(super) fn chat_stream(
     cursor: Option<Cursor>,
 ) -> Response {
     let frames = records.map(move |record| match record {
-        Ok(record) => {
-            let begun = cursor.filter(|cursor| record.seq() == cursor.after + 1);
-            chat_frames::frames(&record, begun.map_or(0, |cursor| cursor.parts))
-        }
-        Err(error) => chat_frames::broken(&error.into()),
+        Ok(record) => chat_frames::frames(&record).of_event(record.seq(), 0, cursor),
+        Err(error) => chat_frames::broken(&error.into()).plain(),
     });
     sse::response(frames.filter(|frames| future::ready(!frames.is_empty())))
 }

@@ -11,6 +11,7 @@ mod models;
 mod official;
 mod refusals;
 mod responses;
+mod resumed;
 mod sessions;
 
 use agcluster_tests::system::{Answer, Api, Provider, Session, System};

@@ -3,17 +3,17 @@
 use agcluster_core::protocol::{Event, TurnEnd, TurnId, Usage};
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::error;
 use crate::compat::answer::{self, Part};
+use crate::compat::begun;
 use crate::compat::failure::{self, Finish};
 use crate::compat::pieces::{Piece, Pieces};
 use crate::compat::stream::Projection;
 use crate::projections::chat_frames::DONE;
+use crate::sse::Frames;
 use crate::{Problem, sse};
 
 /// What every part of one completion has.
@@ -28,7 +28,7 @@ impl Head {
     /// Of a turn.
     pub(super) fn of(turn: TurnId, model: String) -> Self {
         let id = turn.0.simple().to_string();
-        Self { id: format!("chatcmpl-{}", &id[20..]), created: Timestamp::now().as_second(), model }
+        Self { id: format!("chatcmpl-{}", &id[20..]), created: begun(turn), model }
     }
 
     /// Of an answer that no turn gave.
@@ -51,10 +51,10 @@ pub(super) fn said(head: &Head, text: &str) -> Response {
 /// The same in chunks.
 pub(super) fn said_stream(head: Head, text: &str, with_usage: bool) -> Response {
     let mut chunks = Chunks::new(head, with_usage);
-    let mut frames = BytesMut::from(&chunks.begin()[..]);
+    let mut frames = chunks.begin();
     chunks.text(&mut frames, text);
     chunks.end(&mut frames, Finish::Done, &Usage::default());
-    sse::response(futures::stream::iter([frames.freeze()]))
+    sse::response(futures::stream::iter([frames.plain()]))
 }
 
 fn completion(head: &Head, text: &str, reasoning: &str, reason: &str, usage: &Usage) -> Json<Value> {
@@ -132,48 +132,48 @@ impl Chunks {
         Self { head, with_usage, pieces: Pieces::live() }
     }
 
-    fn chunk(&self, frames: &mut BytesMut, choices: &[Choice<'_>], usage: Option<Value>) {
+    fn chunk(&self, frames: &mut Frames, choices: &[Choice<'_>], usage: Option<Value>) {
         let Head { id, created, model } = &self.head;
         let object = "chat.completion.chunk";
         // Whoever wants the usage is told in every chunk that it is not known yet.
         let usage = usage.or_else(|| self.with_usage.then_some(Value::Null));
         let chunk = Chunk { id, object, created: *created, model, choices, usage };
         let json = serde_json::to_vec(&chunk).unwrap_or_default();
-        frames.extend_from_slice(&sse::frame(None, &json));
+        frames.data(&json);
     }
 
-    fn delta(&self, frames: &mut BytesMut, delta: Delta<'_>) {
+    fn delta(&self, frames: &mut Frames, delta: Delta<'_>) {
         self.chunk(frames, &[Choice { index: 0, delta, finish_reason: None }], None);
     }
 
-    fn text(&self, frames: &mut BytesMut, text: &str) {
+    fn text(&self, frames: &mut Frames, text: &str) {
         self.delta(frames, Delta { content: Some(text), ..Delta::default() });
     }
 
-    fn reasoning(&self, frames: &mut BytesMut, text: &str) {
+    fn reasoning(&self, frames: &mut Frames, text: &str) {
         self.delta(frames, Delta { reasoning_content: Some(text), ..Delta::default() });
     }
 
-    fn end(&self, frames: &mut BytesMut, finish: Finish, usage: &Usage) {
+    fn end(&self, frames: &mut Frames, finish: Finish, usage: &Usage) {
         let choice = Choice { index: 0, delta: Delta::default(), finish_reason: Some(reason(finish)) };
         self.chunk(frames, &[choice], None);
         if self.with_usage {
             self.chunk(frames, &[], Some(self::usage(usage)));
         }
-        frames.extend_from_slice(&sse::frame(None, DONE));
+        frames.data(DONE);
     }
 }
 
 impl Projection for Chunks {
-    fn begin(&mut self) -> Bytes {
-        let mut frames = BytesMut::new();
+    fn begin(&mut self) -> Frames {
+        let mut frames = Frames::default();
         let delta = Delta { role: Some("assistant"), content: Some(""), ..Delta::default() };
         self.delta(&mut frames, delta);
-        frames.freeze()
+        frames
     }
 
-    fn read(&mut self, event: &Event) -> Bytes {
-        let mut frames = BytesMut::new();
+    fn read(&mut self, event: &Event) -> Frames {
+        let mut frames = Frames::default();
         let mut pieces = std::mem::replace(&mut self.pieces, Pieces::live());
         pieces.read(event, |piece| match piece {
             Piece::Gap => self.text(&mut frames, "\n\n"),
@@ -183,22 +183,23 @@ impl Projection for Chunks {
             Piece::Act(act) => self.reasoning(&mut frames, &act),
             Piece::End(end) => match failure::finish(end) {
                 Ok(finish) => self.end(&mut frames, finish, &end.usage),
-                Err(problem) => frames.extend_from_slice(&broken(&problem)),
+                Err(problem) => frames.append(broken(&problem)),
             },
         });
         self.pieces = pieces;
-        frames.freeze()
+        frames
     }
 
-    fn broken(&mut self, problem: &Problem) -> Bytes {
+    fn broken(&mut self, problem: &Problem) -> Frames {
         broken(problem)
     }
 }
 
-fn broken(problem: &Problem) -> Bytes {
-    let mut frames = BytesMut::from(&sse::frame(None, error::body(problem).to_string().as_bytes())[..]);
-    frames.extend_from_slice(&sse::frame(None, DONE));
-    frames.freeze()
+fn broken(problem: &Problem) -> Frames {
+    let mut frames = Frames::default();
+    frames.data(error::body(problem).to_string().as_bytes());
+    frames.data(DONE);
+    frames
 }
 
 #[cfg(test)]

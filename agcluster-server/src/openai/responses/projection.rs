@@ -1,14 +1,14 @@
 //! A response as a stream of OpenAI's events.
 
 use agcluster_core::protocol::{Event, TurnEnd};
-use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 
 use super::render::{Output, Settings};
+use crate::Problem;
 use crate::compat::failure::{self, Finish};
 use crate::compat::pieces::{Piece, Pieces};
 use crate::compat::stream::Projection;
-use crate::{Problem, sse};
+use crate::sse::Frames;
 
 /// A response as a stream of events.
 #[derive(Debug)]
@@ -34,18 +34,18 @@ impl Events {
         Self { after, ..self }
     }
 
-    fn event(&mut self, frames: &mut BytesMut, name: &str, mut data: Value) {
+    fn event(&mut self, frames: &mut Frames, name: &str, mut data: Value) {
         let seq = self.seq;
         self.seq += 1;
         if self.after.is_some_and(|after| seq <= after) {
-            return;
+            return frames.left_out();
         }
         data["sequence_number"] = seq.into();
-        frames.extend_from_slice(&sse::named_frame(name, data));
+        frames.named(name, data);
     }
 
     /// An event about the last item: its place is said, and that of its part where it has one in this event.
-    fn about(&mut self, frames: &mut BytesMut, name: &str, mut data: Value) {
+    fn about(&mut self, frames: &mut Frames, name: &str, mut data: Value) {
         let Some((item, index)) = self.output.items.last().zip(self.output.items.len().checked_sub(1)) else {
             return;
         };
@@ -58,7 +58,7 @@ impl Events {
         self.event(frames, name, data);
     }
 
-    fn delta(&mut self, frames: &mut BytesMut, is_message: bool, text: &str) {
+    fn delta(&mut self, frames: &mut Frames, is_message: bool, text: &str) {
         if !self.is_open || self.output.items.last().is_some_and(|item| item.is_message != is_message) {
             self.close(frames);
             let item = self.output.begin(is_message, self.settings.turn());
@@ -78,7 +78,7 @@ impl Events {
         }
     }
 
-    fn close(&mut self, frames: &mut BytesMut) {
+    fn close(&mut self, frames: &mut Frames) {
         if !std::mem::take(&mut self.is_open) {
             return;
         }
@@ -95,7 +95,7 @@ impl Events {
         self.about(frames, "response.output_item.done", json!({ "item": whole }));
     }
 
-    fn end(&mut self, frames: &mut BytesMut, end: &TurnEnd) {
+    fn end(&mut self, frames: &mut Frames, end: &TurnEnd) {
         self.close(frames);
         let (name, response) = match failure::finish(end) {
             Ok(finish) => {
@@ -114,16 +114,16 @@ impl Events {
 }
 
 impl Projection for Events {
-    fn begin(&mut self) -> Bytes {
-        let mut frames = BytesMut::new();
+    fn begin(&mut self) -> Frames {
+        let mut frames = Frames::default();
         let response = self.settings.unfinished("in_progress");
         self.event(&mut frames, "response.created", json!({ "response": response.clone() }));
         self.event(&mut frames, "response.in_progress", json!({ "response": response }));
-        frames.freeze()
+        frames
     }
 
-    fn read(&mut self, event: &Event) -> Bytes {
-        let mut frames = BytesMut::new();
+    fn read(&mut self, event: &Event) -> Frames {
+        let mut frames = Frames::default();
         let mut pieces = std::mem::replace(&mut self.pieces, Pieces::live());
         pieces.read(event, |piece| match piece {
             Piece::Gap if self.is_saying() => self.delta(&mut frames, true, "\n\n"),
@@ -135,14 +135,14 @@ impl Projection for Events {
             Piece::End(end) => self.end(&mut frames, end),
         });
         self.pieces = pieces;
-        frames.freeze()
+        frames
     }
 
-    fn broken(&mut self, problem: &Problem) -> Bytes {
-        let mut frames = BytesMut::new();
+    fn broken(&mut self, problem: &Problem) -> Frames {
+        let mut frames = Frames::default();
         let error = json!({ "code": problem.code, "message": problem.detail, "param": null });
         self.event(&mut frames, "error", error);
-        frames.freeze()
+        frames
     }
 }
 

@@ -2,12 +2,12 @@
 
 use agcluster_core::protocol::{TurnId, Usage};
 use agcluster_core::store::TurnRecord;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::request::ResponsesRequest;
 use crate::Problem;
 use crate::compat::answer::Part;
+use crate::compat::begun;
 use crate::compat::failure::Finish;
 
 /// What a response says of itself, besides what came of it.
@@ -29,7 +29,7 @@ impl Settings {
     pub(super) fn of(turn: TurnId, request: &ResponsesRequest) -> Self {
         Self {
             turn,
-            created_at: Timestamp::now().as_second(),
+            created_at: begun(turn),
             model: request.model.clone(),
             instructions: request.instructions.clone(),
             previous: request.previous_response_id.clone(),
@@ -44,7 +44,7 @@ impl Settings {
     pub(super) fn again(turn: &TurnRecord, config: &str) -> Self {
         Self {
             turn: turn.id,
-            created_at: turn.created_at.as_second(),
+            created_at: begun(turn.id),
             model: config.to_owned(),
             instructions: None,
             previous: None,

@@ -8,7 +8,7 @@ fn rendered(body: EventBody, parent: Option<&str>) -> Vec<Value> {
     let mut entry = Entry::own(1, Some(TurnId::generate()), body);
     entry.event.at = "2026-01-02T03:04:05Z".parse().unwrap();
     entry.event.parent = parent.map(str::to_owned);
-    let frames = frames(&Record::new(7, entry), 0);
+    let frames = frames(&Record::new(7, entry)).plain();
     let text = std::str::from_utf8(&frames).unwrap();
     assert!(text.ends_with("\n\n"));
     let data =
@@ -88,17 +88,4 @@ fn a_turn_ends_with_metadata_one_terminal_frame_and_done() {
     assert_eq!(ended(Outcome::Limit { which: Limit::MaxTurns })[1]["limit"], "max_turns");
     let failed = Outcome::Failed { reason: FailureReason::AgentExited, message: "it crashed".into() };
     assert_eq!(ended(failed)[1], json!({ "type": "error", "message": "it crashed", "code": "agent_exited" }));
-}
-
-#[test]
-fn a_client_that_lost_the_last_frames_gets_those_alone() {
-    let end = EventBody::TurnEnded(TurnEnd::bare(Outcome::Completed));
-    let record = Record::new(7, Entry::own(1, Some(TurnId::generate()), end));
-    let text = |parts| String::from_utf8(frames(&record, parts).to_vec()).unwrap();
-    let ids = |text: &str| -> Vec<String> {
-        text.lines().filter_map(|line| line.strip_prefix("id: ").map(str::to_owned)).collect()
-    };
-    assert_eq!(ids(&text(0)), ["7.1", "7.2", "7"]);
-    assert_eq!(ids(&text(1)), ["7.2", "7"]);
-    assert_eq!(text(2), "id: 7\ndata: [DONE]\n\n");
 }
