@@ -14,6 +14,7 @@ mod generate;
 mod git;
 mod jobs;
 mod sdk_frames;
+mod sdk_messages;
 mod sessions;
 mod upload;
 mod whose;
@@ -22,7 +23,7 @@ use axum::Json;
 use axum::middleware::map_response;
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use error::AgentServerError;
@@ -43,8 +44,14 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// An answer with its time, as every answer of the earlier agent server has it.
-fn stamped(answer: &impl Serialize) -> Json<Value> {
-    let mut answer = serde_json::to_value(answer).unwrap_or_default();
-    answer["timestamp"] = Timestamp::now().to_string().into();
-    Json(answer)
+#[derive(Debug, Serialize, ToSchema)]
+struct Stamped<T> {
+    #[serde(flatten)]
+    answer: T,
+    /// When.
+    timestamp: Timestamp,
+}
+
+fn stamped<T>(answer: T) -> Json<Stamped<T>> {
+    Json(Stamped { answer, timestamp: Timestamp::now() })
 }

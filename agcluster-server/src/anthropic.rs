@@ -1,5 +1,6 @@
 //! The Anthropic-compatible API: messages.
 
+mod answers;
 mod caller;
 mod error;
 mod messages;
@@ -7,7 +8,9 @@ mod render;
 mod request;
 
 use axum::http::HeaderMap;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) use caller::AnyCaller;
@@ -30,20 +33,38 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// The list of models.
-pub(crate) fn models(all: &[Model]) -> Value {
-    let render = |model: &Model| {
-        json!({
-            "type": "model",
-            "id": model.id(),
-            "display_name": model.config.name,
-            "created_at": model.config.created_at.unwrap_or_default(),
-        })
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnthropicModelList {
+    data: Vec<AnthropicModel>,
+    /// `false`.
+    has_more: bool,
+    first_id: Option<String>,
+    last_id: Option<String>,
+}
+
+/// A configuration as a model.
+#[derive(Debug, Serialize, ToSchema)]
+struct AnthropicModel {
+    /// `model`.
+    r#type: &'static str,
+    id: String,
+    display_name: String,
+    created_at: Timestamp,
+}
+
+/// The list of models.
+pub(crate) fn models(all: &[Model]) -> AnthropicModelList {
+    let render = |model: &Model| AnthropicModel {
+        r#type: "model",
+        id: model.id(),
+        display_name: model.config.name.clone(),
+        created_at: model.config.created_at.unwrap_or_default(),
     };
     let id = |model: Option<&Model>| model.map(Model::id);
-    json!({
-        "data": all.iter().map(render).collect::<Vec<_>>(),
-        "has_more": false,
-        "first_id": id(all.first()),
-        "last_id": id(all.last()),
-    })
+    AnthropicModelList {
+        data: all.iter().map(render).collect(),
+        has_more: false,
+        first_id: id(all.first()),
+        last_id: id(all.last()),
+    }
 }

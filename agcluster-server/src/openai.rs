@@ -1,5 +1,6 @@
 //! The OpenAI-compatible API: models, chat completions, responses. `docs/integrations/openai-sdk.md` says what is taken.
 
+mod answers;
 mod chat;
 mod content;
 mod error;

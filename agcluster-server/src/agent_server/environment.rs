@@ -1,10 +1,12 @@
 //! `/env` and `/terminal/token`. The WebSocket behind a token is `/ws/terminal`, as everywhere.
 
+use std::collections::BTreeMap;
+
 use agcluster_core::protocol::workspace::is_terminal_name;
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -28,10 +30,13 @@ problems!(TokenProblems in SHAPE => SESSION, BODY, RUNNING, ["invalid_session_id
 #[utoipa::path(
     get, path = "/env/{names}", operation_id = "agent_server_get_environment", tag = "Agent server",
     security(("key" = [])), params(("names" = String, Path, description = "Names with commas between them"), Which),
-    responses((status = 200, description = "Each name, and whether it is there", body = Value), VariablesProblems),
+    responses((status = 200, description = "Each name, and whether it is there", body = BTreeMap<String, bool>), VariablesProblems),
 )]
-async fn variables(Meant(session): Meant, Path(names): Path<String>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!(environment::present(&session, &names).await?)))
+async fn variables(
+    Meant(session): Meant,
+    Path(names): Path<String>,
+) -> Result<Json<BTreeMap<String, bool>>, Problem> {
+    Ok(Json(environment::present(&session, &names).await?))
 }
 
 /// Which terminal.
@@ -45,17 +50,32 @@ pub(super) struct Wanted {
     terminal_id: Option<String>,
 }
 
+/// A token that opens a terminal.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AgentServerToken)]
+pub(super) struct GivenToken {
+    /// It, for the query string of `/ws/terminal`.
+    token: String,
+    /// When it is good for nothing any more.
+    expires_at: Timestamp,
+    /// The session's UUID.
+    deployment_id: String,
+    /// The terminal's name.
+    terminal_id: String,
+}
+
 /// Makes a token that opens one terminal of one session, once, within a minute.
 #[utoipa::path(
     post, path = "/terminal/token", operation_id = "agent_server_create_terminal_token", tag = "Agent server",
     security(("key" = [])), request_body = Wanted,
-    responses((status = 200, description = "The token", body = Value), TokenProblems),
+    responses((status = 200, description = "The token", body = GivenToken), TokenProblems),
 )]
 async fn token(
     State(state): State<AppState>,
     caller: Caller,
     extract::Json(wanted): extract::Json<Wanted>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<GivenToken>, Problem> {
     let session = whose::session(&state, &caller, &wanted.deployment_id)?;
     let terminal = wanted.terminal_id.as_deref().unwrap_or("main");
     if !is_terminal_name(terminal) {
@@ -63,10 +83,10 @@ async fn token(
         return Err(Problem::bad_request("terminal_name_invalid", detail));
     }
     let ticket = state.tickets.issue(&session, terminal)?;
-    Ok(Json(json!({
-        "token": ticket.token.expose(),
-        "expiresAt": ticket.expires_at,
-        "deploymentId": uuid_of(session.id()),
-        "terminalId": terminal,
-    })))
+    Ok(Json(GivenToken {
+        token: ticket.token.expose().to_owned(),
+        expires_at: ticket.expires_at,
+        deployment_id: uuid_of(session.id()).to_owned(),
+        terminal_id: terminal.to_owned(),
+    }))
 }

@@ -12,15 +12,14 @@ use axum::http::HeaderMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::TryStreamExt;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::SHAPE;
-use super::stamped;
 use super::whose::{Meant, Which};
+use super::{Stamped, stamped};
 use crate::extract::Query;
 use crate::openapi::problems::{AGENT, FILE, QUERY, RUNNING, SESSION, problems};
 use crate::{AppState, Problem};
@@ -58,13 +57,49 @@ pub(super) struct Look {
     limit: Option<usize>,
 }
 
+/// Files and folders that were found.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FoundFiles)]
+struct Found {
+    /// What was asked for.
+    path: String,
+    /// The folder in the container.
+    full_path: String,
+    count: usize,
+    /// What is higher up comes first.
+    entries: Vec<Row>,
+    max_depth: u32,
+    /// Whether not everything was looked at.
+    truncated: bool,
+    /// Whether the folder itself is in a repository, and in which.
+    current_in_git_repo: bool,
+    current_git_root: Option<String>,
+    current_is_worktree: bool,
+    current_worktree_dir: Option<String>,
+}
+
+/// A file or a folder.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = FoundFile)]
+struct Row {
+    name: String,
+    /// `file` or `directory`.
+    r#type: &'static str,
+    /// In the container.
+    path: String,
+    in_git_repo: bool,
+    git_root: Option<String>,
+}
+
 /// Lists what is in a folder, what is higher up first.
 #[utoipa::path(
     get, path = "/sessions/filesystem/files", operation_id = "agent_server_list_files", tag = "Agent server",
     security(("key" = [])), params(Which, Look),
-    responses((status = 200, description = "What there is", body = Value), LookProblems),
+    responses((status = 200, description = "What there is", body = Stamped<Found>), LookProblems),
 )]
-async fn list(meant: Meant, Query(look): Query<Look>) -> Result<Json<Value>, Problem> {
+async fn list(meant: Meant, Query(look): Query<Look>) -> Result<Json<Stamped<Found>>, Problem> {
     found(&meant.workspace(), &look, &look.path, |_| true).await
 }
 
@@ -72,9 +107,9 @@ async fn list(meant: Meant, Query(look): Query<Look>) -> Result<Json<Value>, Pro
 #[utoipa::path(
     get, path = "/sessions/filesystem/search", operation_id = "agent_server_search_files", tag = "Agent server",
     security(("key" = [])), params(Which, Look),
-    responses((status = 200, description = "What was found", body = Value), LookProblems),
+    responses((status = 200, description = "What was found", body = Stamped<Found>), LookProblems),
 )]
-async fn search(meant: Meant, Query(look): Query<Look>) -> Result<Json<Value>, Problem> {
+async fn search(meant: Meant, Query(look): Query<Look>) -> Result<Json<Stamped<Found>>, Problem> {
     let words = words(&look.path);
     found(&meant.workspace(), &look, "", |path| has_in_order(path, &words)).await
 }
@@ -84,7 +119,7 @@ async fn found(
     look: &Look,
     folder: &str,
     wanted: impl Fn(&str) -> bool,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Stamped<Found>>, Problem> {
     let folder = folder.strip_prefix("/workspace").unwrap_or(folder);
     let folder = FilePath::from(folder).relative();
     let depth = look.max_depth.unwrap_or(DEPTH).clamp(1, MAX_DEPTH);
@@ -115,30 +150,31 @@ async fn found(
     }
     let here = repository_of(&folder, &repositories);
     let full = format!("/workspace/{}", folder.text());
-    Ok(stamped(&json!({
-        "path": look.path,
-        "fullPath": full.trim_end_matches('/'),
-        "count": entries.len(),
-        "entries": entries,
-        "maxDepth": depth,
-        "truncated": tree.truncated,
-        "currentInGitRepo": here.is_some(),
-        "currentGitRoot": here.map(|repository| &repository.path),
-        "currentIsWorktree": here.is_some_and(|repository| repository.is_worktree),
-        "currentWorktreeDir": here.filter(|repository| repository.is_worktree).map(|repository| &repository.path),
-    })))
+    let worktree = here.filter(|repository| repository.is_worktree);
+    Ok(stamped(Found {
+        path: look.path.clone(),
+        full_path: full.trim_end_matches('/').to_owned(),
+        count: entries.len(),
+        entries,
+        max_depth: depth,
+        truncated: tree.truncated,
+        current_in_git_repo: here.is_some(),
+        current_git_root: here.map(|repository| repository.path.clone()),
+        current_is_worktree: worktree.is_some(),
+        current_worktree_dir: worktree.map(|repository| repository.path.clone()),
+    }))
 }
 
-fn row(path: &FilePath, entry: &Entry, repositories: &[Repository]) -> Value {
+fn row(path: &FilePath, entry: &Entry, repositories: &[Repository]) -> Row {
     let kind = if entry.kind == EntryKind::Directory { "directory" } else { "file" };
     let repository = repository_of(path, repositories);
-    json!({
-        "name": entry.name.text(),
-        "type": kind,
-        "path": format!("/workspace/{}", path.text()),
-        "inGitRepo": repository.is_some(),
-        "gitRoot": repository.map(|repository| &repository.path),
-    })
+    Row {
+        name: entry.name.text().into_owned(),
+        r#type: kind,
+        path: format!("/workspace/{}", path.text()),
+        in_git_repo: repository.is_some(),
+        git_root: repository.map(|repository| repository.path.clone()),
+    }
 }
 
 /// The innermost repository that a path is in.

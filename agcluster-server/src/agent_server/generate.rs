@@ -1,22 +1,22 @@
 //! `/generate/v2`: a prompt for a session, which is launched when there is none of that name.
 
 use agcluster_core::config::McpEnv;
-use agcluster_core::protocol::PromptBlock;
+use agcluster_core::protocol::{PromptBlock, TurnId};
 use agcluster_core::session::{Launch, SessionId, TurnRequest, WhenBusy};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
-use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::SHAPE;
 use super::sdk_frames::SdkFrames;
+use super::sdk_messages::SdkDatum;
 use super::whose::{self, uuid_of};
+use super::{Stamped, stamped};
 use crate::auth::Caller;
 use crate::compat::stream::{self, Source};
 use crate::cursor;
@@ -101,6 +101,30 @@ pub(super) fn launch(
     Ok(launch)
 }
 
+/// A job that was begun.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AgentServerAccepted)]
+struct Accepted {
+    #[schema(value_type = Uuid)]
+    task_id: TurnId,
+    /// The session's UUID.
+    session_id: String,
+    /// `queued`.
+    status: &'static str,
+}
+
+/// A session whose agent was told to end what it does.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AgentServerStopped)]
+struct Stopped {
+    /// `true`.
+    stopped: bool,
+    /// The session's UUID.
+    session_id: String,
+}
+
 /// Says something to the agent of a session, and streams what it does as messages of Claude's SDK. The session is launched when there
 /// is none of that UUID.
 #[utoipa::path(
@@ -108,8 +132,8 @@ pub(super) fn launch(
     security(("key" = [])), request_body = Generate,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key with the same body gives the same turn")),
     responses(
-        (status = 200, description = "Messages of the SDK, then `{\"done\": true}`", content_type = "text/event-stream", body = Value),
-        (status = 202, description = "The job", body = Value), GenerateProblems,
+        (status = 200, description = "Messages of the SDK, then `{\"done\": true}`", content_type = "text/event-stream", body = SdkDatum),
+        (status = 202, description = "The job", body = Accepted), GenerateProblems,
     ),
 )]
 async fn generate(
@@ -146,7 +170,8 @@ async fn generate(
         session.begin(TurnRequest { prompt, when_busy, background: request.background, idempotency }).await?;
     let (session, id) = (session.id().clone(), turn.id());
     if request.background {
-        let job = json!({ "taskId": id, "sessionId": uuid_of(&session), "status": "queued" });
+        let session_id = uuid_of(&session).to_owned();
+        let job = Accepted { task_id: id, session_id, status: "queued" };
         return Ok((StatusCode::ACCEPTED, axum::Json(job)).into_response());
     }
     let over = !state.sessions.turn(id, caller.owner).await?.0.state.is_open();
@@ -158,13 +183,13 @@ async fn generate(
 #[utoipa::path(
     delete, path = "/generate/{id}/stop", operation_id = "agent_server_stop", tag = "Agent server",
     security(("key" = [])), params(("id" = String, Path, description = "The session's UUID")),
-    responses((status = 200, description = "The agent was told", body = Value), StopProblems),
+    responses((status = 200, description = "The agent was told", body = Stamped<Stopped>), StopProblems),
 )]
 async fn stop(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<axum::Json<Value>, Problem> {
+) -> Result<axum::Json<Stamped<Stopped>>, Problem> {
     let session = whose::session(&state, &caller, &id)?;
     session.interrupt(None).await.map_err(|error| match error {
         // The earlier server's answer for a session that does nothing.
@@ -173,7 +198,5 @@ async fn stop(
         }
         other => other.into(),
     })?;
-    Ok(axum::Json(
-        json!({ "stopped": true, "sessionId": uuid_of(session.id()), "timestamp": Timestamp::now() }),
-    ))
+    Ok(stamped(Stopped { stopped: true, session_id: uuid_of(session.id()).to_owned() }))
 }

@@ -2,15 +2,15 @@
 
 use agcluster_core::protocol::workspace::git::{Diff, DiffQuery, Repositories};
 use axum::Json;
-use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::SHAPE;
-use super::stamped;
 use super::whose::{Meant, Which};
+use super::{Stamped, stamped};
 use crate::extract::Query;
 use crate::openapi::problems::{AGENT, QUERY, RUNNING, SESSION, problems};
+use crate::openapi::schemas::git as schemas;
 use crate::routes::git::GIT;
 use crate::{AppState, Problem};
 
@@ -24,11 +24,10 @@ problems!(GitProblems in SHAPE => SESSION, QUERY, RUNNING, AGENT, GIT, ["invalid
 #[utoipa::path(
     get, path = "/git/repositories", operation_id = "agent_server_list_repositories", tag = "Agent server",
     security(("key" = [])), params(Which),
-    responses((status = 200, description = "The repositories", body = Value), GitProblems),
+    responses((status = 200, description = "The repositories", body = Stamped<schemas::RepositoriesSchema>), GitProblems),
 )]
-async fn repositories(meant: Meant) -> Result<Json<Value>, Problem> {
-    let found: Repositories = meant.workspace().git().repositories().await?;
-    Ok(stamped(&found))
+async fn repositories(meant: Meant) -> Result<Json<Stamped<Repositories>>, Problem> {
+    Ok(stamped(meant.workspace().git().repositories().await?))
 }
 
 /// Compares two commits, or one with the index or the working tree.
@@ -43,9 +42,8 @@ async fn repositories(meant: Meant) -> Result<Json<Value>, Problem> {
         ("staged" = Option<bool>, Query, description = "Whether the newer side is the index"),
         ("context" = Option<u32>, Query, description = "Unchanged lines around a change"),
     ),
-    responses((status = 200, description = "The difference", body = Value), GitProblems),
+    responses((status = 200, description = "The difference", body = Stamped<schemas::DiffSchema>), GitProblems),
 )]
-async fn diff(meant: Meant, Query(query): Query<DiffQuery>) -> Result<Json<Value>, Problem> {
-    let diff: Diff = meant.workspace().git().diff(&query).await?;
-    Ok(stamped(&diff))
+async fn diff(meant: Meant, Query(query): Query<DiffQuery>) -> Result<Json<Stamped<Diff>>, Problem> {
+    Ok(stamped(meant.workspace().git().diff(&query).await?))
 }

@@ -1,16 +1,19 @@
 //! The jobs of `/generate/v2`.
 
-use agcluster_core::protocol::Outcome;
+use agcluster_core::protocol::{Outcome, TurnId};
 use agcluster_core::store::{TurnRecord, TurnState};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::SHAPE;
 use super::sdk_frames::SdkFrames;
+use super::sdk_messages::SdkDatum;
 use super::whose::uuid_of;
 use crate::auth::Caller;
 use crate::compat::stream::{self, Source};
@@ -27,21 +30,40 @@ problems!(GetProblems in SHAPE => JOB);
 problems!(StreamProblems in SHAPE => JOB, CURSOR);
 
 /// A job in the earlier shape.
-fn row(turn: &TurnRecord) -> Value {
-    let error = match turn.outcome() {
-        Some(Outcome::Failed { message, .. }) => Some(message),
-        _ => None,
-    };
-    let begun = !matches!(turn.state, TurnState::Queued);
-    json!({
-        "taskId": turn.id,
-        "sessionId": uuid_of(&turn.session),
-        "status": status(turn),
-        "createdAt": turn.created_at,
-        "startedAt": begun.then_some(turn.created_at),
-        "finishedAt": turn.ended_at,
-        "error": error,
-    })
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AgentServerJob)]
+struct Row {
+    #[schema(value_type = Uuid)]
+    task_id: TurnId,
+    /// The session's UUID.
+    session_id: String,
+    /// `queued`, `running`, `completed`, `cancelled` or `failed`.
+    status: &'static str,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    finished_at: Option<Timestamp>,
+    /// Why it failed.
+    error: Option<String>,
+}
+
+impl Row {
+    fn of(turn: &TurnRecord) -> Self {
+        let error = match turn.outcome() {
+            Some(Outcome::Failed { message, .. }) => Some(message.clone()),
+            _ => None,
+        };
+        let begun = !matches!(turn.state, TurnState::Queued);
+        Self {
+            task_id: turn.id,
+            session_id: uuid_of(&turn.session).to_owned(),
+            status: status(turn),
+            created_at: turn.created_at,
+            started_at: begun.then_some(turn.created_at),
+            finished_at: turn.ended_at,
+            error,
+        }
+    }
 }
 
 fn status(turn: &TurnRecord) -> &'static str {
@@ -58,14 +80,14 @@ fn status(turn: &TurnRecord) -> &'static str {
 #[utoipa::path(
     get, path = "/generate/v2/jobs/{id}", operation_id = "agent_server_get_job", tag = "Agent server",
     security(("key" = [])), params(("id" = String, Path, description = "The task")),
-    responses((status = 200, description = "The job", body = Value), GetProblems),
+    responses((status = 200, description = "The job", body = Row), GetProblems),
 )]
 async fn get(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(row(&caller.job(&state, &id).await?.0)))
+) -> Result<Json<Row>, Problem> {
+    Ok(Json(Row::of(&caller.job(&state, &id).await?.0)))
 }
 
 /// Everything that a job has done, then what it does, until it ends.
@@ -73,7 +95,7 @@ async fn get(
     get, path = "/generate/v2/jobs/{id}/stream", operation_id = "agent_server_stream_job", tag = "Agent server",
     security(("key" = [])), params(("id" = String, Path, description = "The task"), Resume),
     responses(
-        (status = 200, description = "Messages of the SDK, then `{\"done\": true}`", content_type = "text/event-stream", body = Value),
+        (status = 200, description = "Messages of the SDK, then `{\"done\": true}`", content_type = "text/event-stream", body = SdkDatum),
         (status = 204, description = "There is nothing behind the cursor any more"), StreamProblems,
     ),
 )]
@@ -97,9 +119,8 @@ async fn follow(
 
 #[cfg(test)]
 mod tests {
-    use agcluster_core::protocol::{FailureReason, TurnEnd, TurnId};
+    use agcluster_core::protocol::{FailureReason, TurnEnd};
     use agcluster_core::session::{Owner, SessionId};
-    use jiff::Timestamp;
 
     use super::*;
 
@@ -126,9 +147,9 @@ mod tests {
                 end: outcome.map(|outcome| Box::new(TurnEnd::bare(outcome))),
                 whole: true,
             };
-            let row = row(&turn);
-            assert_eq!((&row["status"], row["error"].as_str()), (&json!(status), error));
-            assert_eq!(row["startedAt"].is_null(), status == "queued");
+            let row = Row::of(&turn);
+            assert_eq!((row.status, row.error.as_deref()), (status, error));
+            assert_eq!(row.started_at.is_none(), status == "queued");
         }
     }
 }

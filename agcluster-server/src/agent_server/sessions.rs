@@ -11,8 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,7 +19,9 @@ use utoipa_axum::routes;
 use super::error::SHAPE;
 use super::generate::{self, Wanted};
 use super::sdk_frames;
+use super::sdk_messages::SdkMessageList;
 use super::whose::{self, uuid_of};
+use super::{Stamped, stamped};
 use crate::auth::Caller;
 use crate::extract::{Json, Path};
 use crate::openapi::problems::{AGENT, BODY, CALLER, PROVIDER, RUNNING, SESSION, problems};
@@ -43,38 +44,82 @@ problems!(DeleteProblems in SHAPE => SESSION, PROVIDER, ["invalid_session_id", "
 problems!(MessagesProblems in SHAPE => SESSION, ["invalid_session_id", "store_unavailable"]);
 
 /// A session in the earlier shape.
-pub(super) fn row(session: &Session) -> Value {
-    let info = session.info();
-    let spec = session.agent();
-    let agent = match spec.driver {
-        DriverKind::Claude => "claude-code",
-        DriverKind::Scripted => "scripted",
-    };
-    json!({
-        "id": uuid_of(&info.id),
-        "internalSessionId": info.state.conversation,
-        "name": info.state.name,
-        "agent": agent,
-        "cwd": spec.options.cwd.as_deref().unwrap_or("/workspace"),
-        "model": spec.options.model,
-        "status": info.state.status.as_str(),
-        "isStreaming": info.state.turn.is_some(),
-        "createdAt": info.created_at,
-        "updatedAt": info.last_active,
-    })
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AgentServerSession)]
+struct Row {
+    /// Its UUID.
+    id: String,
+    /// What the agent program calls the conversation.
+    internal_session_id: Option<String>,
+    name: Option<String>,
+    /// `claude-code` or `scripted`.
+    agent: &'static str,
+    /// Where the agent works.
+    cwd: String,
+    model: Option<String>,
+    /// As in `/api/agents/sessions`.
+    status: &'static str,
+    /// Whether a turn runs.
+    is_streaming: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+impl Row {
+    fn of(session: &Session) -> Self {
+        let info = session.info();
+        let spec = session.agent();
+        let agent = match spec.driver {
+            DriverKind::Claude => "claude-code",
+            DriverKind::Scripted => "scripted",
+        };
+        Self {
+            id: uuid_of(&info.id).to_owned(),
+            internal_session_id: info.state.conversation.clone(),
+            name: info.state.name.clone(),
+            agent,
+            cwd: spec.options.cwd.as_deref().unwrap_or("/workspace").to_owned(),
+            model: spec.options.model.clone(),
+            status: info.state.status.as_str(),
+            is_streaming: info.state.turn.is_some(),
+            created_at: info.created_at,
+            updated_at: info.last_active,
+        }
+    }
+}
+
+/// Sessions.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AgentServerSessionList)]
+struct Rows {
+    count: usize,
+    /// Newest first.
+    sessions: Vec<Row>,
+}
+
+/// A session that is gone.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = AgentServerDeleted)]
+struct Deleted {
+    /// `true`.
+    deleted: bool,
+    /// Its UUID.
+    session_id: String,
 }
 
 /// Lists the caller's sessions, newest first.
 #[utoipa::path(
     get, path = "/sessions", operation_id = "agent_server_list_sessions", tag = "Agent server",
     security(("key" = [])),
-    responses((status = 200, description = "The sessions", body = Value), ListProblems),
+    responses((status = 200, description = "The sessions", body = Stamped<Rows>), ListProblems),
 )]
-async fn list(State(state): State<AppState>, caller: Caller) -> axum::Json<Value> {
+async fn list(State(state): State<AppState>, caller: Caller) -> axum::Json<Stamped<Rows>> {
     let all = state.sessions.list().into_iter().rev();
     let rows: Vec<_> =
-        all.filter(|session| session.owner() == caller.owner).map(|session| row(&session)).collect();
-    axum::Json(json!({ "count": rows.len(), "sessions": rows, "timestamp": Timestamp::now() }))
+        all.filter(|session| session.owner() == caller.owner).map(|session| Row::of(&session)).collect();
+    stamped(Rows { count: rows.len(), sessions: rows })
 }
 
 /// A session to make.
@@ -95,18 +140,18 @@ pub(super) struct NewSession {
 #[utoipa::path(
     post, path = "/sessions", operation_id = "agent_server_create_session", tag = "Agent server",
     security(("key" = [])), request_body = NewSession,
-    responses((status = 201, description = "The session", body = Value), CreateProblems),
+    responses((status = 201, description = "The session", body = Row), CreateProblems),
 )]
 async fn create(
     State(state): State<AppState>,
     caller: Caller,
     Json(new): Json<NewSession>,
-) -> Result<(StatusCode, axum::Json<Value>), Problem> {
+) -> Result<(StatusCode, axum::Json<Row>), Problem> {
     let id = new.session_id.as_deref().map_or_else(|| Ok(SessionId::generate()), whose::session_id)?;
     let wanted = Wanted { agent: new.agent.as_deref(), cwd: new.cwd.as_deref(), model: new.model.as_deref() };
     let launch = generate::launch(&state, &caller, id, wanted)?;
     let session = state.sessions.launch(launch).await?;
-    Ok((StatusCode::CREATED, axum::Json(row(&session))))
+    Ok((StatusCode::CREATED, axum::Json(Row::of(&session))))
 }
 
 /// A name for people.
@@ -121,42 +166,40 @@ pub(super) struct NewName {
 #[utoipa::path(
     put, path = "/sessions/{id}", operation_id = "agent_server_rename_session", tag = "Agent server",
     security(("key" = [])), params(("id" = String, Path, description = "The session's UUID")), request_body = NewName,
-    responses((status = 200, description = "The session", body = Value), RenameProblems),
+    responses((status = 200, description = "The session", body = Row), RenameProblems),
 )]
 async fn rename(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
     Json(NewName { name }): Json<NewName>,
-) -> Result<axum::Json<Value>, Problem> {
+) -> Result<axum::Json<Row>, Problem> {
     let session = whose::session(&state, &caller, &id)?;
     session.rename(&name).await?;
-    Ok(axum::Json(row(&session)))
+    Ok(axum::Json(Row::of(&session)))
 }
 
 /// Removes a session with its container and its files.
 #[utoipa::path(
     delete, path = "/sessions/{id}", operation_id = "agent_server_delete_session", tag = "Agent server",
     security(("key" = [])), params(("id" = String, Path, description = "The session's UUID")),
-    responses((status = 200, description = "It is gone", body = Value), DeleteProblems),
+    responses((status = 200, description = "It is gone", body = Stamped<Deleted>), DeleteProblems),
 )]
 async fn delete(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<axum::Json<Value>, Problem> {
+) -> Result<axum::Json<Stamped<Deleted>>, Problem> {
     let session = whose::session(&state, &caller, &id)?;
     state.sessions.remove(session.id()).await?;
-    Ok(axum::Json(
-        json!({ "deleted": true, "sessionId": uuid_of(session.id()), "timestamp": Timestamp::now() }),
-    ))
+    Ok(stamped(Deleted { deleted: true, session_id: uuid_of(session.id()).to_owned() }))
 }
 
 /// Everything that was said in a session, as messages of Claude's SDK, streamed as one JSON document.
 #[utoipa::path(
     get, path = "/sessions/{id}/messages", operation_id = "agent_server_list_messages", tag = "Agent server",
     security(("key" = [])), params(("id" = String, Path, description = "The session's UUID")),
-    responses((status = 200, description = "The messages", body = Value), MessagesProblems),
+    responses((status = 200, description = "The messages", body = SdkMessageList), MessagesProblems),
 )]
 async fn messages(
     State(state): State<AppState>,

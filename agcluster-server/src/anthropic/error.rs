@@ -18,7 +18,7 @@ pub(crate) struct AnthropicError {
 
 #[derive(ToSchema)]
 #[allow(dead_code, reason = "it describes what is rendered")]
-struct AnthropicErrorBody {
+pub(super) struct AnthropicErrorBody {
     /// What kind of error it is.
     r#type: String,
     /// One sentence saying what is wrong and what to do.

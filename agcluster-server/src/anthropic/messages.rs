@@ -7,6 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::AnyCaller;
+use super::answers::{AnthropicEvent, AnthropicMessage};
 use super::error::SHAPE;
 use super::render::{self, Blocks};
 use super::request::MessagesRequest;
@@ -45,8 +46,8 @@ problems!(CountProblems in SHAPE => CALLER, ["count_tokens_unsupported"]);
     request_body = inline(MessagesRequest),
     responses(
         (status = 200, description = "The answer, whole or, for `stream`, as a stream", content(
-            (Value = "application/json"),
-            (String = "text/event-stream"),
+            (AnthropicMessage = "application/json"),
+            (AnthropicEvent = "text/event-stream"),
         )),
         (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         MessageProblems,

@@ -9,6 +9,7 @@ use utoipa_axum::routes;
 
 use self::render::{Chunks, Head};
 use self::request::CompletionRequest;
+use super::answers::{Completion, CompletionDatum};
 use super::error::SHAPE;
 use crate::auth::Caller;
 use crate::compat::messages::Conversation;
@@ -45,8 +46,8 @@ problems!(
     request_body = inline(CompletionRequest),
     responses(
         (status = 200, description = "The answer, whole or, for `stream`, as a stream", content(
-            (Value = "application/json"),
-            (String = "text/event-stream"),
+            (Completion = "application/json"),
+            (CompletionDatum = "text/event-stream"),
         )),
         (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         ChatProblems,
@@ -84,8 +85,8 @@ pub(crate) async fn create(
     request_body = inline(CompletionRequest),
     responses(
         (status = 200, description = "The answer, whole or, for `stream`, as a stream", content(
-            (Value = "application/json"),
-            (String = "text/event-stream"),
+            (Completion = "application/json"),
+            (CompletionDatum = "text/event-stream"),
         )),
         (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         ChatProblems,

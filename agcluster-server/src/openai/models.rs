@@ -3,7 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde_json::{Value, json};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -12,6 +14,7 @@ use crate::auth::Caller;
 use crate::compat::models::{self, Model};
 use crate::extract::Path;
 use crate::openapi::problems::{CALLER, problems};
+use crate::openapi::schemas::any_of::AnyOf;
 use crate::{AppState, Problem, anthropic};
 
 /// The routes.
@@ -22,38 +25,76 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 problems!(ListProblems in SHAPE => CALLER);
 problems!(GetProblems in SHAPE => CALLER, ["invalid_path", "model_not_found", "config_invalid"]);
 
+/// The list in either API's shape.
+type AnyModelList = AnyOf<ModelList, anthropic::AnthropicModelList>;
+
+/// The models.
+#[derive(Debug, Serialize, ToSchema)]
+struct ModelList {
+    /// `list`.
+    object: &'static str,
+    data: Vec<ModelObject>,
+}
+
+/// A configuration as a model.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ModelObject {
+    id: String,
+    /// `model`.
+    object: &'static str,
+    /// In seconds since 1970.
+    created: i64,
+    /// `agcluster`.
+    owned_by: &'static str,
+    name: String,
+    description: Option<String>,
+}
+
+impl ModelObject {
+    fn of(model: &Model) -> Self {
+        Self {
+            id: model.id(),
+            object: "model",
+            created: model.config.created_at.map_or(0, |at| at.as_second()),
+            owned_by: "agcluster",
+            name: model.config.name.clone(),
+            description: model.config.description.clone(),
+        }
+    }
+}
+
 /// What may be named as a model: configurations, and configurations with each model.
 ///
 /// Anthropic's API has its list under the same path: whoever sends `anthropic-version` gets that shape.
 #[utoipa::path(
     get, path = "/v1/models", operation_id = "list_models", tag = "OpenAI", security(("key" = [])),
     params(("anthropic-version" = Option<String>, Header, description = "Asks for Anthropic's shape")),
-    responses((status = 200, description = "All of them", body = Value), ListProblems),
+    responses((status = 200, description = "All of them", body = AnyModelList), ListProblems),
 )]
 pub(crate) async fn list(
     State(state): State<AppState>,
     headers: HeaderMap,
     anthropic::AnyCaller(caller): anthropic::AnyCaller,
-) -> Json<Value> {
+) -> Response {
     let all = models::list(&state, Some(&caller.owner));
     if anthropic::is_meant(&headers) {
-        return Json(anthropic::models(&all));
+        return Json(anthropic::models(&all)).into_response();
     }
-    Json(json!({ "object": "list", "data": all.iter().map(render).collect::<Vec<_>>() }))
+    Json(ModelList { object: "list", data: all.iter().map(ModelObject::of).collect() }).into_response()
 }
 
 /// A configuration as a model.
 #[utoipa::path(
     get, path = "/v1/models/{config}", operation_id = "get_model", tag = "OpenAI", security(("key" = [])),
     params(("config" = String, Path, description = "The configuration, or `CONFIGURATION/MODEL` in one")),
-    responses((status = 200, description = "The model", body = Value), GetProblems),
+    responses((status = 200, description = "The model", body = ModelObject), GetProblems),
 )]
 pub(crate) async fn get(
     State(state): State<AppState>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(render(&models::find(&state, Some(&caller.owner), &id)?)))
+) -> Result<Json<ModelObject>, Problem> {
+    Ok(Json(ModelObject::of(&models::find(&state, Some(&caller.owner), &id)?)))
 }
 
 /// A configuration with another model than its own.
@@ -64,23 +105,12 @@ pub(crate) async fn get(
         ("config" = String, Path, description = "The configuration"),
         ("model" = String, Path, description = "The model"),
     ),
-    responses((status = 200, description = "The model", body = Value), GetProblems),
+    responses((status = 200, description = "The model", body = ModelObject), GetProblems),
 )]
 pub(crate) async fn get_with_model(
     State(state): State<AppState>,
     caller: Caller,
     Path((config, model)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
-    Ok(Json(render(&models::find(&state, Some(&caller.owner), &format!("{config}/{model}"))?)))
-}
-
-fn render(model: &Model) -> Value {
-    json!({
-        "id": model.id(),
-        "object": "model",
-        "created": model.config.created_at.map_or(0, |at| at.as_second()),
-        "owned_by": "agcluster",
-        "name": model.config.name,
-        "description": model.config.description,
-    })
+) -> Result<Json<ModelObject>, Problem> {
+    Ok(Json(ModelObject::of(&models::find(&state, Some(&caller.owner), &format!("{config}/{model}"))?)))
 }

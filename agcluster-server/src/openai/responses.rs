@@ -19,6 +19,7 @@ use utoipa_axum::routes;
 use self::projection::Events;
 use self::render::{Output, Settings};
 use self::request::ResponsesRequest;
+use super::answers::{ResponseEvent, ResponseObject};
 use super::error::SHAPE;
 use crate::auth::Caller;
 use crate::compat::answer::Answer;
@@ -61,8 +62,8 @@ problems!(CancelProblems in SHAPE => JOB, RUNNING, AGENT, ["response_not_found",
     request_body = inline(ResponsesRequest),
     responses(
         (status = 200, description = "The answer, whole or, for `stream`, as a stream", content(
-            (Value = "application/json"),
-            (String = "text/event-stream"),
+            (ResponseObject = "application/json"),
+            (ResponseEvent = "text/event-stream"),
         )),
         (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         CreateProblems,
@@ -107,8 +108,8 @@ pub(crate) struct Retrieval {
     ),
     responses(
         (status = 200, description = "The answer, whole or, for `stream`, as a stream", content(
-            (Value = "application/json"),
-            (String = "text/event-stream"),
+            (ResponseObject = "application/json"),
+            (ResponseEvent = "text/event-stream"),
         )),
         (status = 204, description = "The answer that is gone on with has ended and the client has all of it"),
         GetProblems,
@@ -143,7 +144,7 @@ pub(crate) async fn get(
 #[utoipa::path(
     post, path = "/v1/responses/{id}/cancel", operation_id = "cancel_response", tag = "OpenAI",
     security(("key" = [])), params(("id" = String, Path, description = "The response")),
-    responses((status = 200, description = "The response as it ended", body = Value), CancelProblems),
+    responses((status = 200, description = "The response as it ended", body = ResponseObject), CancelProblems),
 )]
 pub(crate) async fn cancel(
     State(state): State<AppState>,

@@ -1,6 +1,8 @@
 //! Schemas of the library's own types, which know JSON Schema but not OpenAPI.
 
+pub(crate) mod any_of;
 pub(crate) mod git;
+pub(crate) mod streams;
 
 use std::borrow::Cow;
 use std::marker::PhantomData;

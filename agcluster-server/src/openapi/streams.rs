@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 const STREAM: &str = "text/event-stream";
+/// Streams whose last datum is `[DONE]`, which is no JSON, by the schemas of the data before it.
+const MARKED: &[&str] = &["ChatFrame", "JobDatum", "CompletionChunk"];
 
 /// Puts a frame around the schema of every stream.
 pub(super) fn describe(document: &mut Value) {
@@ -18,11 +20,11 @@ pub(super) fn describe(document: &mut Value) {
 }
 
 fn frame(data: Value) -> Value {
-    let is_text = data["type"] == "string";
-    let mut text = json!({ "type": "string" });
-    if !is_text {
-        text["contentMediaType"] = "application/json".into();
-        text["contentSchema"] = data;
+    let schema = data["$ref"].as_str().unwrap_or_default();
+    let is_marked = MARKED.iter().any(|marked| schema.contains(marked));
+    let mut text = json!({ "type": "string", "contentMediaType": "application/json", "contentSchema": data });
+    if is_marked {
+        text = json!({ "anyOf": [text, { "const": "[DONE]" }] });
     }
     json!({
         "type": "object",

@@ -20,6 +20,7 @@ use crate::auth::Caller;
 use crate::extract::{self, Path, Query};
 use crate::openapi::problems::{AGENT, BODY, CALLER, QUERY, RUNNING, problems};
 use crate::openapi::schemas::DecisionSchema;
+use crate::openapi::schemas::streams::ApprovalDatum;
 use crate::projections::approval::{self, ApprovalView};
 use crate::{AppState, Problem, sse};
 
@@ -130,7 +131,7 @@ pub(crate) async fn answer(
     get, path = "/api/approvals/stream", operation_id = "stream_approvals", tag = "Approvals",
     security(("key" = [])),
     responses(
-        (status = 200, description = "`approval_requested` and `approval_settled`", content_type = "text/event-stream", body = String),
+        (status = 200, description = "`approval_requested` and `approval_settled`", content_type = "text/event-stream", body = ApprovalDatum),
         StreamProblems,
     ),
 )]

@@ -17,6 +17,7 @@ use crate::auth::Caller;
 use crate::cursor;
 use crate::extract::{Digested, Path};
 use crate::openapi::problems::{AGENT, BODY, CURSOR, IDEMPOTENCY, PROVIDER, RUNNING, SESSION, problems};
+use crate::openapi::schemas::streams::ChatFrame;
 use crate::projections::chat_json::{self, ChatAnswer};
 use crate::projections::job::JobView;
 use crate::{AppState, Problem};
@@ -136,7 +137,7 @@ impl From<Content> for Vec<PromptBlock> {
     request_body = ChatRequest,
     responses(
         (status = 200, description = "The answer, whole for `Accept: application/json`, else as a stream: frames of `type` `message`, then one of `complete` or `error`, then `[DONE]`", content(
-            (String = "text/event-stream"),
+            (ChatFrame = "text/event-stream"),
             (ChatAnswer = "application/json"),
         )),
         (status = 202, description = "The job, for `background`", body = JobView),
@@ -171,7 +172,7 @@ pub(crate) async fn chat(
     request_body = ChatRequest,
     responses(
         (status = 200, description = "The answer, whole for `Accept: application/json`, else as a stream: frames of `type` `message`, then one of `complete` or `error`, then `[DONE]`", content(
-            (String = "text/event-stream"),
+            (ChatFrame = "text/event-stream"),
             (ChatAnswer = "application/json"),
         )),
         (status = 202, description = "The job, for `background`", body = JobView),

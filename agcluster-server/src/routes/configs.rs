@@ -163,7 +163,7 @@ pub(crate) async fn get(
 /// The body is the document, as JSON or YAML.
 #[utoipa::path(
     post, path = "/api/configs", operation_id = "create_config", tag = "Configurations",
-    security(("key" = [])), request_body = serde_json::Value,
+    security(("key" = [])), request_body(content((ConfigSchema = "application/json"), (ConfigSchema = "application/yaml"))),
     responses((status = 201, description = "It is kept", body = Saved), CreateProblems),
 )]
 pub(crate) async fn create(
@@ -179,7 +179,7 @@ pub(crate) async fn create(
 /// Saves a configuration of the caller's own, in place of what the caller has under its id.
 #[utoipa::path(
     post, path = "/api/configs/custom", operation_id = "save_config", tag = "Configurations",
-    security(("key" = [])), request_body = serde_json::Value,
+    security(("key" = [])), request_body(content((ConfigSchema = "application/json"), (ConfigSchema = "application/yaml"))),
     responses((status = 200, description = "It is kept", body = Saved), SaveProblems),
 )]
 pub(crate) async fn save(
@@ -211,7 +211,7 @@ pub(crate) async fn list_own(State(state): State<AppState>, caller: Caller) -> J
         ("id" = String, Path, description = "The configuration"),
         ("if-match" = Option<String>, Header, description = "The ETag that the caller has seen"),
     ),
-    request_body = serde_json::Value,
+    request_body(content((ConfigSchema = "application/json"), (ConfigSchema = "application/yaml"))),
     responses((status = 200, description = "It is kept", body = Saved), UpdateProblems),
 )]
 pub(crate) async fn update(
@@ -272,7 +272,7 @@ pub(crate) async fn remove_own(
 /// field.
 #[utoipa::path(
     post, path = "/api/configs/validate", operation_id = "validate_config", tag = "Configurations",
-    request_body = serde_json::Value,
+    request_body(content((ConfigSchema = "application/json"), (ConfigSchema = "application/yaml"))),
     responses((status = 200, description = "What is right and wrong with it", body = Tried), ValidateProblems),
 )]
 pub(crate) async fn validate(State(state): State<AppState>, document: Document) -> Json<Tried> {

@@ -10,7 +10,7 @@ use crate::auth::Caller;
 use crate::cursor::Resume;
 use crate::extract::Path;
 use crate::openapi::problems::{CURSOR, SESSION, problems};
-use crate::openapi::schemas::EventSchema;
+use crate::openapi::schemas::streams::SessionDatum;
 use crate::projections::native;
 use crate::{AppState, Problem, sse};
 
@@ -26,7 +26,7 @@ problems!(EventsProblems = SESSION, CURSOR);
     get, path = "/api/agents/{id}/events", operation_id = "stream_events", tag = "Chat",
     security(("key" = [])), params(("id" = String, Path, description = "The session"), Resume),
     responses(
-        (status = 200, description = "The events", content_type = "text/event-stream", body = EventSchema),
+        (status = 200, description = "The events", content_type = "text/event-stream", body = SessionDatum),
         EventsProblems,
     ),
 )]

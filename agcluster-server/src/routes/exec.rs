@@ -22,6 +22,7 @@ use super::chat::wants_stream;
 use crate::auth::OwnWorkspace;
 use crate::extract::Json;
 use crate::openapi::problems::{AGENT, BODY, RUNNING, SESSION, problems};
+use crate::openapi::schemas::streams::ExecDatum;
 use crate::{AppState, Problem, sse};
 
 /// The most of each stream in an answer that comes at once.
@@ -117,7 +118,7 @@ struct Whole {
     request_body = Request,
     responses(
         (status = 200, description = "What the command writes, and how it ended", content(
-            (String = "text/event-stream"),
+            (ExecDatum = "text/event-stream"),
             (Whole = "application/json"),
         )),
         ExecProblems,

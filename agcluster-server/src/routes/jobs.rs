@@ -23,6 +23,7 @@ use crate::auth::{Caller, turn_id};
 use crate::cursor::{Cursor, Resume};
 use crate::extract::{Path, Query};
 use crate::openapi::problems::{AGENT, CALLER, CURSOR, JOB, QUERY, RUNNING, problems};
+use crate::openapi::schemas::streams::JobDatum;
 use crate::projections::{chat_frames, job, native};
 use crate::{AppState, Problem, sse};
 
@@ -175,7 +176,7 @@ pub(crate) struct Shape {
     get, path = "/api/jobs/{id}/stream", operation_id = "stream_job", tag = "Jobs",
     security(("key" = [])), params(("id" = String, Path, description = "The job"), Shape, Resume),
     responses(
-        (status = 200, description = "The events: each an `Event`, or a frame of a chat for `format=chat`", content_type = "text/event-stream", body = String),
+        (status = 200, description = "The events: each an `Event`, or a frame of a chat for `format=chat`", content_type = "text/event-stream", body = JobDatum),
         (status = 204, description = "The job has ended and the client has all of its events"),
         StreamProblems,
     ),

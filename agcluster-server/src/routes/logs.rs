@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use crate::auth::OwnSession;
 use crate::extract::Query;
 use crate::openapi::problems::{PROVIDER, QUERY, SESSION, problems};
+use crate::openapi::schemas::streams::LogDatum;
 use crate::{AppState, Problem, sse};
 
 /// The most lines that may be asked for.
@@ -48,7 +49,7 @@ pub(crate) struct Part {
     get, path = "/api/agents/{id}/logs", operation_id = "get_logs", tag = "Resources",
     security(("key" = [])), params(("id" = String, Path, description = "The session"), Part),
     responses(
-        (status = 200, description = "The log", content_type = "text/event-stream", body = String),
+        (status = 200, description = "The log", content_type = "text/event-stream", body = LogDatum),
         LogsProblems,
     ),
 )]

@@ -99,7 +99,7 @@ pub(crate) struct Shape {
     get, path = "/api/agents/{id}/export", operation_id = "export_messages", tag = "Chat",
     security(("key" = [])), params(("id" = String, Path, description = "The session"), Shape),
     responses(
-        (status = 200, description = "The file", content((String = "application/x-ndjson"), (String = "text/markdown"))),
+        (status = 200, description = "The file", content((MessageSchema = "application/x-ndjson"), (String = "text/markdown"))),
         ExportProblems,
     ),
 )]

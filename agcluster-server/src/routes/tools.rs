@@ -11,6 +11,7 @@ use crate::auth::Caller;
 use crate::cursor::Resume;
 use crate::extract::Path;
 use crate::openapi::problems::{CURSOR, SESSION, problems};
+use crate::openapi::schemas::streams::SessionDatum;
 use crate::projections::native;
 use crate::{AppState, Problem, sse};
 
@@ -28,7 +29,7 @@ problems!(ToolsProblems = SESSION, CURSOR);
     get, path = "/api/tools/{id}/stream", operation_id = "stream_tools", tag = "Chat",
     security(("key" = [])), params(("id" = String, Path, description = "The session"), Resume),
     responses(
-        (status = 200, description = "The events", content_type = "text/event-stream", body = String),
+        (status = 200, description = "The events", content_type = "text/event-stream", body = SessionDatum),
         ToolsProblems,
     ),
 )]

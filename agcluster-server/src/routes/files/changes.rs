@@ -13,9 +13,14 @@ use super::at::{At, parameter};
 use super::preview;
 use crate::extract::Query;
 use crate::openapi::problems::{FILE, QUERY, RUNNING, SESSION, problems};
+use crate::openapi::schemas::any_of::AnyOf;
+use crate::openapi::schemas::streams::ChangesEnd;
 use crate::{AppState, Problem, sse};
 
 problems!(ChangesProblems = SESSION, QUERY, RUNNING, FILE, ["too_many", "range_not_satisfiable"]);
+
+/// Changes, or why there are no more.
+type ChangesDatum = AnyOf<Batch, ChangesEnd>;
 
 /// What was changed lately.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,7 +69,7 @@ impl From<Changes> for Batch {
     ),
     responses(
         (status = 200, description = "The changes, or the file", content(
-            (Batch = "text/event-stream"), (preview::Preview = "application/json"),
+            (ChangesDatum = "text/event-stream"), (preview::Preview = "application/json"),
         )),
         (status = 206, description = "The range of the file", body = [u8], content_type = "application/octet-stream"),
         (status = 304, description = "The file is the one that the caller has"),

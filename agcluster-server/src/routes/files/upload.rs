@@ -43,6 +43,14 @@ pub(crate) struct Target {
     overwrite: bool,
 }
 
+/// The files of an upload. The parts may be called anything: what counts is that each has a file name.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "what `Form` reads, for the description")]
+pub(crate) struct UploadForm {
+    #[schema(value_type = Vec<String>, format = Binary)]
+    files: Vec<Bytes>,
+}
+
 /// What an upload came to.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Uploaded {
@@ -83,7 +91,7 @@ enum Shape {
 #[utoipa::path(
     post, path = "/api/files/{id}/upload", operation_id = "upload_files", tag = "Files",
     security(("key" = [])), params(("id" = String, Path, description = "The session"), Target),
-    request_body(content = Object, content_type = "multipart/form-data", description = "The files"),
+    request_body(content = UploadForm, content_type = "multipart/form-data", description = "The files"),
     responses(
         (status = 200, description = "All files are stored", content(
             (Uploaded = "application/json"), (Progress = "application/x-ndjson"), (Progress = "text/event-stream"),
