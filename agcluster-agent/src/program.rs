@@ -4,6 +4,7 @@ mod exit;
 mod heard;
 mod lines;
 mod proc_fs;
+mod signals;
 mod stderr;
 mod tree;
 

@@ -19,6 +19,7 @@ use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::proc_fs::{below, processes, send};
+use super::signals;
 
 /// Times the tree is walked to kill what is in it: each finds what the last round's dying parents left behind.
 const ROUNDS: usize = 100;
@@ -43,8 +44,10 @@ enum Kind {
 }
 
 impl ProcessTree {
-    /// `own_process` says that whatever is orphaned comes to this process, and that nothing else is below it.
+    /// `own_process` says that whatever is orphaned comes to this process, and that nothing else is below it. Whatever signals this
+    /// process ignores, what is started here does not.
     pub(crate) fn new(own_process: bool) -> Arc<Self> {
+        signals::hear_ignored();
         let tree = Arc::new(Self { own: Mutex::default(), whole: own_process });
         if own_process {
             tree.clone().reap_orphans();

@@ -54,6 +54,14 @@ impl Agent {
 
     /// Starts an agent server that is not root, and so runs its agent as its own user. Only root can ask for that.
     pub(crate) async fn start_as(user: Option<u32>) -> anyhow::Result<Self> {
+        Self::start_by(user, |program| Command::new(program)).await
+    }
+
+    /// The same, started by a command that runs it.
+    pub(crate) async fn start_by(
+        user: Option<u32>,
+        by: impl FnOnce(&PathBuf) -> Command,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
         // Where others may run it, wherever it was built. Copied by another process: a file that is open for writing
@@ -69,7 +77,7 @@ impl Agent {
             }
         }
         let port_file = folder.path().join("run/port");
-        let mut command = Command::new(&binary);
+        let mut command = by(&binary);
         command
             .args(["--listen", "127.0.0.1:0", "--port-file"])
             .arg(&port_file)

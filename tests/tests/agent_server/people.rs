@@ -4,6 +4,7 @@ use anyhow::ensure;
 use futures::{StreamExt, stream};
 use reqwest::{Body, Method};
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::crash::{gone, written};
 use crate::harness::{Agent, USER, is_alive, is_root, soon};
@@ -45,6 +46,39 @@ async fn terminals_and_commands_outlive_the_agent_program_and_end_with_the_agent
 async fn they_do_so_where_the_agent_has_no_user_of_its_own() -> anyhow::Result<()> {
     let user = is_root().then_some(USER);
     outlives_the_program_and_ends_with_the_server(Agent::start_as(user).await?).await
+}
+
+async fn starts_nothing_that_ignores_signals(user: Option<u32>) -> anyhow::Result<()> {
+    // As a background job of a shell that is no terminal's is started, and what `nohup` runs.
+    let agent = Agent::start_by(user, |program| {
+        let mut ignoring = Command::new("sh");
+        ignoring.args(["-c", "trap '' HUP INT QUIT; exec \"$0\" \"$@\""]).arg(program);
+        ignoring
+    })
+    .await?;
+    agent.configure(json!({})).await?;
+    let opened = agent.post("/workspace/terminals/main").json(&json!({})).send().await?;
+    ensure!(opened.status() == 200, "{}", opened.text().await?);
+    // Of those three: shells ignore others for themselves.
+    let show =
+        |name: &str| format!("echo $((0x$(sed -n 's/^SigIgn:.//p' /proc/self/status) & 7)) > {name}\n");
+    let typed = agent.post("/workspace/terminals/main/input").body(show("terminal")).send().await?;
+    ensure!(typed.status() == 204, "{}", typed.text().await?);
+    let command = json!({ "command": ["sh", "-c", show("command")] });
+    let ran = agent.post("/workspace/exec").json(&command).send().await?;
+    ensure!(ran.status() == 200, "{}", ran.text().await?);
+    for name in ["terminal", "command"] {
+        let ignored = written(&agent, name).await?;
+        ensure!(ignored == 0, "a {name} ignores {ignored:#b}");
+    }
+    agent.stop().await
+}
+
+#[tokio::test]
+async fn terminals_and_commands_hear_the_signals_that_the_agent_server_was_started_to_ignore()
+-> anyhow::Result<()> {
+    starts_nothing_that_ignores_signals(None).await?;
+    starts_nothing_that_ignores_signals(is_root().then_some(USER)).await
 }
 
 /// The process of the workspace.
