@@ -5,7 +5,7 @@
 //! cursor: none of them is known to the log, so none can hold up the agent.
 //!
 //! When events are acknowledged, none is dropped before it is: there may be more on disk then, up to a bound, and whoever
-//! writes waits for [`EventLog::room`] beyond it.
+//! writes waits for [`EventLog::room`] beyond it. Of those that are, little stays in memory.
 
 mod frame;
 mod reader;
@@ -28,6 +28,8 @@ use crate::ReplayLimits;
 
 /// The most bytes of frames that one read gives, unless a single frame is larger.
 const READ_BYTES: usize = 64 * 1024;
+/// So many bytes stay in memory when they are acknowledged, for whoever reads late.
+const ACKNOWLEDGED: usize = 64 * 1024;
 /// How long it takes until a disk that was full is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -99,6 +101,7 @@ impl EventLog {
         *acknowledged = seq.max(*acknowledged);
         let droppable = *acknowledged;
         state.spill.trim(droppable);
+        state.forget(droppable);
         drop(state);
         self.acknowledged.notify_waiters();
         Ok(())
@@ -176,6 +179,19 @@ impl State {
         if self.recent_bytes > self.limits.memory_bytes {
             self.spill_oldest();
         }
+    }
+
+    /// Drops frames that are acknowledged from memory, but for the newest: they are in safe keeping, and there may be many agent
+    /// servers on one machine.
+    fn forget(&mut self, acknowledged: u64) {
+        while self.recent_first <= acknowledged
+            && self.recent_bytes > ACKNOWLEDGED
+            && let Some(frame) = self.recent.pop_front()
+        {
+            self.recent_first += 1;
+            self.recent_bytes -= frame.len();
+        }
+        self.recent.shrink_to(2 * self.recent.len());
     }
 
     /// Moves the older half of memory to the disk: half, so that it happens seldom and in large writes.

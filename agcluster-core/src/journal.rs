@@ -20,6 +20,7 @@ pub use subscription::subscribe;
 use crate::session::SessionId;
 use crate::store::{Change, Retention, Store, StoreError};
 use log::Log;
+pub(crate) use writer::Writing;
 use writer::{Work, Writer};
 
 /// What a journal's method answers.
@@ -136,6 +137,21 @@ impl Journal {
     ) -> Result<u64> {
         let log = self.log(session).await?;
         self.write(Work::new(session.clone(), Some(log), entries, changes), patience).await
+    }
+
+    /// As [`append`](Self::append) with endless patience, but answers when the entries have their place: what is appended
+    /// afterwards follows them. Whoever writes on should wait for each to be done before the next, so that little is under way.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`].
+    pub(crate) async fn begin_to_append(
+        &self,
+        session: &SessionId,
+        entries: Vec<Entry>,
+        changes: Vec<Change>,
+    ) -> Result<Writing> {
+        let log = self.log(session).await?;
+        Ok(self.writer.hand_over(Work::new(session.clone(), Some(log), entries, changes)).await?)
     }
 
     /// Makes changes that bring no event.

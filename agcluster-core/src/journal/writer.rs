@@ -70,13 +70,35 @@ impl Writer {
     }
 
     /// Answers when the work is committed and shown.
-    pub(super) async fn write(&self, mut work: Work) -> Result<u64> {
+    pub(super) async fn write(&self, work: Work) -> Result<u64> {
+        self.hand_over(work).await?.done().await
+    }
+
+    /// Answers when the work has its place among the others.
+    pub(super) async fn hand_over(&self, mut work: Work) -> Result<Writing> {
         let (done, answer) = oneshot::channel();
         work.done = Some(done);
-        let ended = |_| StoreError::Broken("the journal has ended".to_owned());
-        self.work.send(work).await.map_err(|_| ended(()))?;
-        answer.await.map_err(|_| ended(()))?
+        self.work.send(work).await.map_err(|_| ended())?;
+        Ok(Writing(answer))
     }
+}
+
+/// Work that has its place among the others, and is done whether or not anybody waits for it.
+#[derive(Debug)]
+pub(crate) struct Writing(oneshot::Receiver<Result<u64>>);
+
+impl Writing {
+    /// Answers when it is committed and shown, with the number of its last event.
+    ///
+    /// # Errors
+    /// As the store says.
+    pub(crate) async fn done(self) -> Result<u64> {
+        self.0.await.map_err(|_| ended())?
+    }
+}
+
+fn ended() -> StoreError {
+    StoreError::Broken("the journal has ended".to_owned())
 }
 
 struct Task {

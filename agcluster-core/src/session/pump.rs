@@ -15,7 +15,7 @@ use super::session_handle::Along;
 use super::turn_end::LastWords;
 use super::{Result, Session, SessionError, SessionId, Status, approvals};
 use crate::agent::{AgentClient, AgentError, EventStream};
-use crate::journal::{Entry, Patience};
+use crate::journal::{Entry, Patience, Writing};
 use crate::measure;
 use crate::provider::{Container, ContainerState, ErrorKind};
 use crate::store::{Change, TranscriptChunk, TurnState};
@@ -29,15 +29,18 @@ const UNREACHABLE: Duration = Duration::from_secs(180);
 /// So many streams in a row that leave events out are put up with: a connection may have lost them, an agent server must not.
 const GAPS: u32 = 5;
 /// So many events are carried before the agent server is told that it may forget them. At the end of a turn it is told too.
-const ACKNOWLEDGE: u64 = 512;
+const ACKNOWLEDGE: u64 = 128;
 
 /// One attachment to one agent server.
 struct Pump {
     session: Arc<Session>,
     client: AgentClient,
     generation: u32,
-    /// The agent server's number of the last event in the journal.
+    /// The agent server's number of the last event in the journal, or of the last that is on its way there.
     cursor: u64,
+    /// The events that are on their way. Nobody waits for them before there are others: that would wake this task once more
+    /// for every event.
+    writing: Option<Writing>,
     acknowledged: u64,
     /// Streams in a row that left events out.
     gaps: u32,
@@ -54,11 +57,15 @@ struct Lost {
 pub(super) fn start(session: &Arc<Session>, client: AgentClient, cursor: u64, cancel: CancellationToken) {
     let generation = session.state.borrow().generation;
     let session = Arc::clone(session);
-    let mut pump = Pump { session, client, generation, cursor, acknowledged: cursor, gaps: 0, cancel };
+    let mut pump =
+        Pump { session, client, generation, cursor, writing: None, acknowledged: cursor, gaps: 0, cancel };
     tokio::spawn(async move {
         let session = Arc::clone(&pump.session);
         let _carrier = session.carrier.lock().await;
-        if let Some(lost) = pump.carry().await {
+        let lost = pump.carry().await;
+        // Whoever comes next looks at how far the journal is.
+        let lost = lost.or(pump.settle().await.err());
+        if let Some(lost) = lost {
             tracing::warn!(session = %session.id, reason = lost.reason, "a session lost its agent");
             fail(&session, lost).await;
         }
@@ -66,7 +73,8 @@ pub(super) fn start(session: &Arc<Session>, client: AgentClient, cursor: u64, ca
 }
 
 impl Pump {
-    /// Gives why the agent was lost, or nothing when it is let go of. It is only ever left between two appends.
+    /// Gives why the agent was lost, or nothing when it is let go of. It is only ever left between two appends, of which the
+    /// last may be on its way.
     async fn carry(&mut self) -> Option<Lost> {
         let cancel = self.cancel.clone();
         let mut pause = FIRST_PAUSE;
@@ -95,6 +103,9 @@ impl Pump {
                     tracing::debug!(session = %self.session.id, %error, "an event stream could not be opened");
                 }
             }
+            if let Err(lost) = self.settle().await {
+                return Some(lost);
+            }
             match cancel.run_until_cancelled(self.check()).await? {
                 Ok(true) => last_contact = Instant::now(),
                 Ok(false) if last_contact.elapsed() > UNREACHABLE => {
@@ -110,7 +121,17 @@ impl Pump {
         }
     }
 
+    /// Waits for what is on its way.
+    async fn settle(&mut self) -> Result<(), Lost> {
+        match self.writing.take() {
+            Some(writing) => writing.done().await.map(drop).map_err(|error| not_kept(&error)),
+            None => Ok(()),
+        }
+    }
+
     async fn append(&mut self, batch: Vec<Result<Event, AgentError>>) -> Result<(), Stop> {
+        self.settle().await.map_err(Stop::Lost)?;
+        self.acknowledge(ACKNOWLEDGE);
         let mut entries = Vec::with_capacity(batch.len());
         let mut broken = None;
         let mut cursor = self.cursor;
@@ -159,21 +180,24 @@ impl Pump {
         }
         if !entries.is_empty() {
             self.session.heard();
-            let turn_ended = self.store(entries).await.map_err(|error| {
-                let reason = format!("its events cannot be kept: {error}");
-                Stop::Lost(Lost { failure: FailureReason::Other, reason })
-            })?;
+            let turn_ended = self.store(entries).await.map_err(|error| Stop::Lost(not_kept(&error)))?;
             self.cursor = cursor;
-            self.acknowledge(turn_ended);
+            if turn_ended {
+                self.acknowledge(1);
+            }
         }
         broken.map_or(Ok(()), Err)
     }
 
     /// Appends, and changes the session's state with it: whoever sees the session idle can read how the turn ended.
-    async fn store(&self, mut entries: Vec<Entry>) -> Result<bool, SessionError> {
+    async fn store(&mut self, mut entries: Vec<Entry>) -> Result<bool, SessionError> {
         let session = &self.session;
         let mut changes = transcripts(&session.id, &mut entries);
         let notes: Vec<Note> = entries.iter().filter_map(Note::of).collect();
+        if notes.is_empty() {
+            self.writing = Some(session.journal.begin_to_append(&session.id, entries, changes).await?);
+            return Ok(false);
+        }
         if notes.iter().all(|note| matches!(note, Note::Said(_))) {
             session.journal.append(&session.id, entries, changes, Patience::Endless).await?;
             if let Some(Note::Said(words)) = notes.into_iter().next_back() {
@@ -197,9 +221,10 @@ impl Pump {
         Ok(turn_ended)
     }
 
-    /// Tells the agent server what it need not keep any more. A lost call is made up for by the next.
-    fn acknowledge(&mut self, now: bool) {
-        if !now && self.cursor - self.acknowledged < ACKNOWLEDGE {
+    /// Tells the agent server what it need not keep any more, which nothing may be on its way of, when that is so much at least.
+    /// A lost call is made up for by the next.
+    fn acknowledge(&mut self, events: u64) {
+        if self.cursor - self.acknowledged < events {
             return;
         }
         self.acknowledged = self.cursor;
@@ -376,6 +401,10 @@ pub(super) const GONE: &str = "its container is gone";
 
 fn ended(container: &Container) -> Option<Lost> {
     end_of(container).map(|reason| Lost { failure: FailureReason::ContainerLost, reason })
+}
+
+fn not_kept(error: &dyn std::error::Error) -> Lost {
+    Lost { failure: FailureReason::Other, reason: format!("its events cannot be kept: {error}") }
 }
 
 fn gone() -> Lost {

@@ -75,6 +75,24 @@ async fn what_is_acknowledged_goes_when_there_is_too_much() {
 }
 
 #[tokio::test]
+async fn little_of_what_is_acknowledged_stays_in_memory() {
+    let log = keeping(4 << 20, 64 << 20, 64 << 20);
+    let append_many = || (0..10_000).for_each(|_| _ = log.append(event(&"x".repeat(100))));
+    append_many();
+    let newest = log.newest();
+    assert_eq!(read(&log, 0).await.unwrap().len(), 10_000);
+    log.acknowledge(newest - 10).unwrap();
+    let kept = log.lock().recent_bytes;
+    assert!(kept > ACKNOWLEDGED / 2 && kept <= ACKNOWLEDGED, "{kept}");
+    assert_eq!(read(&log, newest - 10).await.unwrap().len(), 10);
+    assert!(matches!(read(&log, 0).await, Err(CursorError::Expired { .. })));
+    // What is not acknowledged is never dropped.
+    append_many();
+    log.acknowledge(newest).unwrap();
+    assert_eq!(read(&log, newest).await, Ok((newest + 1..=log.newest()).collect()));
+}
+
+#[tokio::test]
 async fn without_a_disk_the_writer_waits_and_nothing_is_lost() {
     let limits = ReplayLimits {
         memory_bytes: 2_000,
