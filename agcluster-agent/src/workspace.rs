@@ -10,6 +10,7 @@ mod folder;
 mod frames;
 mod git;
 mod host;
+mod kept;
 mod path;
 mod remote;
 mod root;

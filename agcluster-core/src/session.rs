@@ -30,7 +30,9 @@ mod turn_end;
 mod turns;
 mod watchdog;
 
-pub use approvals::{Approval, ApprovalKind, ApprovalPolicy, ApprovalStatus, Asked, OnTimeout};
+pub use approvals::{
+    Approval, ApprovalKind, ApprovalNews, ApprovalPolicy, ApprovalStatus, Asked, News, OnTimeout,
+};
 pub use disposable::Disposable;
 pub use error::{Result, SessionError};
 pub use id::{AgentId, SessionId};

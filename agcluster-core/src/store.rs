@@ -24,7 +24,8 @@ use agcluster_protocol::TurnId;
 use async_trait::async_trait;
 
 pub use change::{
-    AuditRecord, Change, ConfigRecord, IdempotencyRecord, Subject, TranscriptChunk, TurnRecord, TurnState,
+    AskedSubject, AuditRecord, Change, ConfigRecord, IdempotencyRecord, Subject, TranscriptChunk, TurnRecord,
+    TurnState,
 };
 pub use error::{Result, StoreError};
 pub use memory::MemoryStore;

@@ -1,22 +1,23 @@
 //! Sessions over the ends of the application that holds them: what one run wrote down, the next one finds true.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use agcluster_core::agent::TokenKey;
 use agcluster_core::config::{AgentConfig, AgentDefaults, McpEnv};
-use agcluster_core::journal::Record;
+use agcluster_core::journal::{JournalError, Record};
 use agcluster_core::protocol::{EventBody, FailureReason, ModelAccess, Outcome, PromptBlock, Secret, TurnId};
 use agcluster_core::provider::{ContainerProvider, ErrorKind, ListFilter, ProviderSet};
 use agcluster_core::session::{
     Idempotency, IdleAction, IdlePolicy, Launch, Owner, Progress, Session, SessionError, SessionId, Sessions,
     Status, TurnRequest, WhenBusy,
 };
-use agcluster_core::store::{Change, MemoryStore, Store, TurnState};
+use agcluster_core::store::{AuditRecord, Change, MemoryStore, Store, Subject, TurnState};
 use agcluster_providers::memory::{MemoryConfig, MemoryProvider};
 use futures::StreamExt;
+use jiff::Timestamp;
 
 /// A platform and a store, which outlive the applications over them.
 struct World {
@@ -462,4 +463,33 @@ async fn containers_of_past_generations_are_orphans_and_those_of_the_present_are
     let second = world.start().await;
     assert_eq!(second.destroy_orphans(Duration::ZERO).await.unwrap(), 1);
     assert!(second.get(session.id()).is_some());
+}
+
+#[tokio::test]
+async fn news_of_approvals_that_are_too_far_behind_are_said_to_be() {
+    let world = World::new();
+    let sessions = world.start().await;
+    let owner = Owner::of(&key());
+    let rows = (0..5000).map(|second| {
+        let subject = Subject { session: SessionId::from_text("gone"), turn: None, request: None };
+        let at = Timestamp::from_second(second).unwrap();
+        Change::Audit(AuditRecord { at, owner, action: "session.launched".into(), subject })
+    });
+    world.store.commit(&rows.collect::<Vec<_>>()).await.unwrap();
+    let refused = |news: Result<_, SessionError>| match news {
+        Ok(_) => panic!("it was read"),
+        Err(error) => error,
+    };
+    let expired = refused(sessions.approval_news(owner, 0).await);
+    let SessionError::Journal(JournalError::CursorExpired { earliest }) = expired else {
+        panic!("{expired}")
+    };
+    let (news, place) = sessions.approval_news(owner, earliest).await.unwrap();
+    assert_eq!((news.len(), place), (0, 5000), "nothing of these is about an approval");
+    let future = refused(sessions.approval_news(owner, 5001).await);
+    assert!(
+        matches!(future, SessionError::Journal(JournalError::CursorInFuture { head: 5000, .. })),
+        "{future}"
+    );
+    sessions.shutdown().await;
 }

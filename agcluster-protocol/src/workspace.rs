@@ -5,10 +5,12 @@ mod data;
 mod exec;
 pub mod files;
 pub mod git;
+mod place;
 mod terminals;
 
 pub use data::Data;
-pub use exec::{EXEC, Exec, ExecFrame, Exit};
+pub use exec::{EXEC, Exec, ExecFrame, Exit, KeptExec};
+pub use place::{NoPlace, Place, Placed};
 pub use terminals::{
     OpenTerminal, TERMINALS, Terminal, TerminalFrame, TerminalList, TerminalSize, is_terminal_name,
 };
@@ -30,6 +32,8 @@ pub const REFUSALS: &[(&str, u16)] = &[
     (RANGE, 416),
     (NO_SPACE, 507),
     (INVALID_REQUEST, 400),
+    (CURSOR_EXPIRED, 410),
+    (CURSOR_IN_FUTURE, 400),
     (GIT_NOT_A_REPOSITORY, 404),
     (GIT_REF_NOT_FOUND, 404),
     (GIT_REF_INVALID, 400),
@@ -46,6 +50,7 @@ pub const REFUSALS: &[(&str, u16)] = &[
     (GIT_MISSING, 424),
     (COMMAND_NOT_FOUND, 422),
     (TOO_MANY_COMMANDS, 429),
+    (KEY_REUSED, 422),
     (TERMINAL_NOT_FOUND, 404),
     (TERMINAL_ENDED, 409),
     (TERMINAL_BLOCKED, 409),
@@ -75,6 +80,10 @@ pub const RANGE: &str = "range_not_satisfiable";
 pub const NO_SPACE: &str = "no_space";
 /// 400: the body or a parameter is not what the route takes.
 pub const INVALID_REQUEST: &str = "invalid_request";
+/// 410: what follows the place in a stream is no longer kept, or the stream is not there any more.
+pub const CURSOR_EXPIRED: &str = crate::codes::CURSOR_EXPIRED;
+/// 400: the place in a stream is beyond its newest frame.
+pub const CURSOR_IN_FUTURE: &str = crate::codes::CURSOR_IN_FUTURE;
 /// 404: the folder is in no git repository.
 pub const GIT_NOT_A_REPOSITORY: &str = "git_not_a_repository";
 /// 404: there is no such branch, tag or commit.
@@ -108,6 +117,8 @@ pub const GIT_MISSING: &str = "git_missing";
 pub const COMMAND_NOT_FOUND: &str = "command_not_found";
 /// 429: as many commands run as may.
 pub const TOO_MANY_COMMANDS: &str = "too_many_commands";
+/// 422: the key of a command was used before with another one.
+pub const KEY_REUSED: &str = "idempotency_key_reused";
 /// 404: there is no terminal of that name.
 pub const TERMINAL_NOT_FOUND: &str = "terminal_not_found";
 /// 409: the terminal's shell has ended.

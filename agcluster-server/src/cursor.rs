@@ -1,5 +1,6 @@
 //! Where a stream goes on: behind the last frame that a client has.
 
+use agcluster_core::protocol::workspace::Place;
 use agcluster_core::session::Session;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -14,8 +15,30 @@ use crate::Problem;
 use crate::extract::Query;
 use crate::sse::FrameId;
 
-/// The id of a frame.
-const ID: &str = r"^[0-9]+(\.[0-9]+)?$";
+/// What stands in the ids of a stream's frames.
+pub(crate) trait Id: Sized {
+    /// How it is written.
+    const PATTERN: &'static str;
+
+    /// Reads it.
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl Id for Cursor {
+    const PATTERN: &'static str = r"^[0-9]+(\.[0-9]+)?$";
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl Id for Place {
+    const PATTERN: &'static str = "^[0-9]+-[0-9]+$";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
 
 /// The last frame that a client has, as `Last-Event-ID` or `after` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,15 +72,16 @@ impl Cursor {
             FrameId::Part(seq, part) => {
                 seq <= self.after || (self.after.checked_add(1) == Some(seq) && part <= self.parts)
             }
+            FrameId::At(_) => false,
         }
     }
+}
 
-    /// `Last-Event-ID`.
-    pub(crate) fn from_headers(headers: &HeaderMap) -> Result<Option<Self>, Problem> {
-        let Some(value) = headers.get("last-event-id") else { return Ok(None) };
-        let cursor = value.to_str().ok().and_then(Self::parse);
-        cursor.map(Some).ok_or_else(|| malformed("Last-Event-ID"))
-    }
+/// `Last-Event-ID`.
+pub(crate) fn from_headers<T: Id>(headers: &HeaderMap) -> Result<Option<T>, Problem> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let id = value.to_str().ok().and_then(T::read);
+    id.map(Some).ok_or_else(|| malformed("Last-Event-ID"))
 }
 
 /// The cursor of a request that goes on with a turn of this session.
@@ -80,9 +104,9 @@ fn malformed(name: &str) -> Problem {
     Problem::bad_request("invalid_cursor", format!("{name} must be the id of an event of this stream"))
 }
 
-/// The cursor of a request for a stream.
+/// Where a request for a stream goes on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Resume(pub(crate) Option<Cursor>);
+pub(crate) struct Resume<T = Cursor>(pub(crate) Option<T>);
 
 impl Resume {
     /// The cursor of a stream whose frames are whole events.
@@ -100,10 +124,11 @@ struct After {
 }
 
 /// Either may say it.
-impl IntoParams for Resume {
+impl<T: Id> IntoParams for Resume<T> {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let parameter = |name: &str, place, description: &str| {
-            let id = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).pattern(Some(ID));
+            let id =
+                ObjectBuilder::new().schema_type(SchemaType::Type(Type::String)).pattern(Some(T::PATTERN));
             ParameterBuilder::new()
                 .name(name)
                 .parameter_in(place)
@@ -121,20 +146,18 @@ impl IntoParams for Resume {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Resume {
+impl<S: Send + Sync, T: Id> FromRequestParts<S> for Resume<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         // A client that reconnects by itself sends the header; the URL still has the cursor it began with.
-        if let Some(cursor) = Cursor::from_headers(&parts.headers)? {
-            return Ok(Self(Some(cursor)));
+        if let Some(id) = from_headers(&parts.headers)? {
+            return Ok(Self(Some(id)));
         }
         let Query(After { after }) = Query::from_request_parts(parts, state).await?;
         match after {
             None => Ok(Self(None)),
-            Some(text) => {
-                Cursor::parse(&text).map(|cursor| Self(Some(cursor))).ok_or_else(|| malformed("after"))
-            }
+            Some(text) => T::read(&text).map(|id| Self(Some(id))).ok_or_else(|| malformed("after")),
         }
     }
 }

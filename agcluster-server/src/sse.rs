@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::time::Duration;
 
+use agcluster_core::protocol::workspace::Place;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -24,6 +25,8 @@ pub(crate) enum FrameId {
     Event(u64),
     /// So many frames of it have.
     Part(u64, u8),
+    /// It has been sent up to this place, in a stream that the container keeps.
+    At(Place),
 }
 
 impl fmt::Display for FrameId {
@@ -31,6 +34,7 @@ impl fmt::Display for FrameId {
         match self {
             Self::Event(seq) => seq.fmt(f),
             Self::Part(seq, part) => write!(f, "{seq}.{part}"),
+            Self::At(place) => place.fmt(f),
         }
     }
 }
@@ -47,6 +51,11 @@ pub(crate) fn frame(id: Option<FrameId>, data: &[u8]) -> Bytes {
     frame.freeze()
 }
 
+/// What no client sees as an event, but from then on is the last id that it has.
+pub(crate) fn place(id: FrameId) -> Bytes {
+    Bytes::from(format!("id: {id}\n\n"))
+}
+
 /// The frame of one event that has a name, which is also the `type` in its data.
 pub(crate) fn named_frame(name: &str, data: Value) -> Bytes {
     let mut named = Map::new();
@@ -56,6 +65,15 @@ pub(crate) fn named_frame(name: &str, data: Value) -> Bytes {
     }
     let data = Value::Object(named).to_string();
     Bytes::from(format!("event: {name}\ndata: {data}\n\n"))
+}
+
+/// The frame of one event that has a name and an id.
+pub(crate) fn placed_frame(id: Option<FrameId>, name: &str, data: Value) -> Bytes {
+    let named = named_frame(name, data);
+    match id {
+        None => named,
+        Some(id) => [format!("id: {id}\n").as_bytes(), &named].concat().into(),
+    }
 }
 
 /// The frames of one event, in order. They get their ids when all of them are there.

@@ -3,7 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use agcluster_tests::form::Form;
-use agcluster_tests::system::{Answer, Api, Chat, Provider, System};
+use agcluster_tests::system::{Answer, Api, Chat, Provider, System, cut_everywhere};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -170,6 +170,34 @@ async fn files_repositories_variables_and_terminals_are_of_the_session_that_is_m
     assert_eq!(refused(&api.get("/git/repositories").await.unwrap()), (400, "session_id_missing"));
     let header = api.request(Method::GET, "/git/repositories").header("x-session-id", &uuid);
     assert_eq!(api.send(header).await.unwrap().status, StatusCode::OK);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cut_anywhere_goes_on_by_repeating_it_or_by_its_job() {
+    let (system, api) = system().await;
+    let uuid = Uuid::new_v4().to_string();
+    let script: String =
+        (0..10).map(|nth| format!("@@say {nth}\n@@tool Bash {{\"nth\": {nth}}} => ok\n")).collect();
+    let request = |id: Option<&str>| {
+        let request = api.request(Method::POST, "/generate/v2").header("idempotency-key", "once");
+        let request = request.json(&prompt(&uuid, &script));
+        id.into_iter().fold(request, |request, id| request.header("last-event-id", id))
+    };
+    let first = request(None).send().await.unwrap();
+    let job = format!("/generate/v2/jobs/{}/stream", first.headers()["x-turn-id"].to_str().unwrap());
+    let whole = first.text().await.unwrap();
+    assert!(whole.ends_with("data: {\"done\":true}\n\n"), "{whole}");
+    cut_everywhere(&whole, async |id| request(id).send().await.unwrap().text().await.unwrap()).await;
+    let from_job = async |id: Option<&str>| {
+        let request = api.request(Method::GET, &job);
+        let request = id.into_iter().fold(request, |request, id| request.header("last-event-id", id));
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    cut_everywhere(&whole, from_job).await;
+    let unnamed =
+        api.request(Method::POST, "/generate/v2").header("last-event-id", "1").json(&prompt(&uuid, "x"));
+    assert_eq!(refused(&api.send(unnamed).await.unwrap()), (400, "idempotency_key_missing"));
     system.stop().await.unwrap();
 }
 

@@ -1,6 +1,8 @@
 //! Commands: see [`agcluster_protocol::workspace::EXEC`].
 
 mod command;
+mod output;
+mod registry;
 #[cfg(test)]
 mod tests;
 
@@ -8,18 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agcluster_protocol::codes;
-use agcluster_protocol::workspace::{Exec, ExecFrame, INVALID_REQUEST, TOO_MANY_COMMANDS};
+use agcluster_protocol::workspace::{Exec, ExecFrame, INVALID_REQUEST, KeptExec, Placed, TOO_MANY_COMMANDS};
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
-use futures::{StreamExt, stream};
-use tokio::sync::{Semaphore, mpsc};
+use futures::{Stream, StreamExt, stream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::kept::{self, Kept, Read};
 use super::{WorkspaceConfig, frames};
 use crate::http::{JsonBody, Refusal};
 use crate::program::ProcessTree;
 use command::Command;
+use output::Output;
+use registry::Registry;
 
 /// The longest a command runs when nothing else is said.
 const USUAL_TIMEOUT: Duration = Duration::from_secs(10 * 60);
@@ -35,35 +40,85 @@ struct Commands {
     config: WorkspaceConfig,
     tree: Arc<ProcessTree>,
     places: Arc<Semaphore>,
+    kept: Registry,
 }
 
 /// The routes, beneath the workspace's prefix.
 pub(super) fn routes(config: WorkspaceConfig, tree: Arc<ProcessTree>) -> Router {
     let places = Arc::new(Semaphore::new(MOST_COMMANDS));
-    Router::new().route("/exec", post(exec)).with_state(Arc::new(Commands { config, tree, places }))
+    Router::new().route("/exec", post(exec)).with_state(Arc::new(Commands {
+        config,
+        tree,
+        places,
+        kept: Registry::default(),
+    }))
 }
 
 async fn exec(
     State(commands): State<Arc<Commands>>,
-    JsonBody(exec): JsonBody<Exec>,
+    JsonBody(mut exec): JsonBody<Exec>,
 ) -> Result<Response, Refusal> {
     let limit = limit(&exec)?;
-    if commands.config.closing.is_cancelled() {
-        return Err(Refusal::new(codes::INTERNAL, "the workspace is ending"));
+    match exec.kept.take() {
+        None => {
+            let (frames, sent) = mpsc::channel(WAITING_FRAMES);
+            commands.start(exec, limit, Output::Read(frames))?;
+            let frames = stream::unfold(sent, |mut sent| async move { Some((sent.recv().await?, sent)) });
+            Ok(respond(frames.map(Placed::nowhere)))
+        }
+        Some(named) => {
+            let (kept, from) = commands.kept(exec, limit, &named)?;
+            Ok(respond(kept.follow(from).filter_map(|read| {
+                // Nothing is dropped before it is read.
+                std::future::ready(if let Read::Frame(placed) = read { Some(placed) } else { None })
+            })))
+        }
     }
-    let place = commands.places.clone().try_acquire_owned().map_err(|_| {
-        let detail = format!("{MOST_COMMANDS} commands run, which is the most: wait for one of them");
-        Refusal::new(TOO_MANY_COMMANDS, detail)
-    })?;
-    let command = Command::start(exec, &commands.config, commands.tree.clone())?;
-    let (frames, sent) = mpsc::channel(WAITING_FRAMES);
-    let closing = commands.config.closing.clone();
-    commands.config.tasks.spawn(async move {
-        command.attend(limit, frames, closing).await;
-        drop(place);
-    });
-    let frames = stream::unfold(sent, |mut sent| async move { Some((sent.recv().await?, sent)) });
-    Ok(frames::respond(frames.boxed(), ExecFrame::Alive))
+}
+
+fn respond(frames: impl Stream<Item = Placed<ExecFrame>> + Send + 'static) -> Response {
+    frames::respond(frames, Placed::nowhere(ExecFrame::Alive))
+}
+
+impl Commands {
+    fn start(&self, exec: Exec, limit: Duration, output: Output) -> Result<(), Refusal> {
+        if self.config.closing.is_cancelled() {
+            return Err(Refusal::new(codes::INTERNAL, "the workspace is ending"));
+        }
+        let place = self.place()?;
+        let command = Command::start(exec, &self.config, self.tree.clone())?;
+        let closing = self.config.closing.clone();
+        self.config.tasks.spawn(async move {
+            command.attend(limit, output, closing).await;
+            drop(place);
+        });
+        Ok(())
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.places.clone().try_acquire_owned().map_err(|_| {
+            let detail = format!("{MOST_COMMANDS} commands run, which is the most: wait for one of them");
+            Refusal::new(TOO_MANY_COMMANDS, detail)
+        })
+    }
+
+    /// The command of this name, which is started when there is none, and where its reader goes on.
+    fn kept(
+        &self,
+        exec: Exec,
+        limit: Duration,
+        named: &KeptExec,
+    ) -> Result<(Arc<Kept<ExecFrame>>, u64), Refusal> {
+        let kept = self.kept.find(named, |kept| {
+            if named.after.is_some() {
+                // It is not run again for a reader who has seen it run.
+                return Err(kept::gone());
+            }
+            self.start(exec, limit, Output::Kept(kept.clone()))
+        })?;
+        let from = kept.behind(named.after)?;
+        Ok((kept, from))
+    }
 }
 
 /// How long the command may run.

@@ -18,8 +18,8 @@ mod walk;
 mod write;
 
 use agcluster_protocol::workspace::files::{
-    ARCHIVE, ArchiveQuery, CHANGES, CONTENT, DeleteQuery, Entry, FOLDER, MakeFolder, PathQuery, RENAME,
-    Rename, STAT, TREE, Tree, TreeQuery, WriteQuery, Written,
+    ARCHIVE, ArchiveQuery, CHANGES, CONTENT, ChangesQuery, DeleteQuery, Entry, FOLDER, MakeFolder, PathQuery,
+    RENAME, Rename, STAT, TREE, Tree, TreeQuery, WriteQuery, Written,
 };
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -30,11 +30,12 @@ use axum::{Json, Router};
 use super::WorkspaceConfig;
 use crate::http::{JsonBody, Parameters, Refusal};
 use access::{Access, on_disk};
+use changes::Watches;
 
 /// The routes of files beneath the workspace's folder. What an earlier run was writing there when it was ended is removed meanwhile.
 pub(super) fn routes(config: &WorkspaceConfig) -> Router {
     let (access, closing) = (Access::new(&config.root), config.closing.clone());
-    let begun = access.clone();
+    let (begun, watches) = (access.clone(), Watches::new(access.clone(), config));
     tokio::task::spawn_blocking(move || unfinished::clear(&begun, &closing));
     Router::new()
         .route(TREE, get(list))
@@ -43,8 +44,8 @@ pub(super) fn routes(config: &WorkspaceConfig) -> Router {
         .route(FOLDER, post(make_folder))
         .route(RENAME, post(rename))
         .route(ARCHIVE, get(pack))
-        .route(CHANGES, get(watch))
         .with_state(access)
+        .merge(Router::new().route(CHANGES, get(watch)).with_state(watches))
 }
 
 async fn list(
@@ -110,8 +111,8 @@ async fn pack(
 }
 
 async fn watch(
-    State(access): State<Access>,
-    Parameters(PathQuery { path }): Parameters<PathQuery>,
+    State(watches): State<Watches>,
+    Parameters(query): Parameters<ChangesQuery>,
 ) -> Result<Response, Refusal> {
-    changes::changes(access, path).await
+    watches.tell(query).await
 }

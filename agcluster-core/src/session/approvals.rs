@@ -7,6 +7,7 @@
 
 mod hand_over;
 mod look;
+mod news;
 mod policy;
 
 use agcluster_protocol::event::{AnsweredBy, PermissionKind, RequestAnswer, Resolution};
@@ -18,13 +19,13 @@ use std::sync::Arc;
 
 pub(super) use hand_over::keep;
 pub use look::{Approval, ApprovalStatus};
+pub(super) use news::told;
+pub use news::{ApprovalNews, News};
 pub use policy::{ApprovalPolicy, OnTimeout};
 
-use super::registry::audit;
 use super::session_handle::Along;
 use super::{Result, Session, SessionError, State};
 use crate::journal::{Entry, Patience};
-use crate::store::{Change, Subject};
 
 /// Requests of one session that may be open. What is asked beyond that cannot be answered, so it is not allowed.
 const OPEN: usize = 64;
@@ -204,12 +205,8 @@ impl Session {
             asked.answer = Some(answer.clone());
             let turn = asked.turn;
             let event = EventBody::RequestAnswered(answer.clone());
-            let mut row = audit(action(answer), &self.owner, &self.id);
-            row.subject = Subject { turn, ..row.subject };
-            Ok(Along {
-                entries: vec![Entry::own(generation, turn, event)],
-                changes: vec![Change::Audit(row)],
-            })
+            let row = self.row(action(answer), asked);
+            Ok(Along { entries: vec![Entry::own(generation, turn, event)], changes: vec![row] })
         });
         match written.await {
             Err(SessionError::ApprovalAnswered(_)) if same => Ok(false),

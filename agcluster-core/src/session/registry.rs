@@ -498,6 +498,6 @@ fn credentials(launch: &Launch) -> Credentials {
 }
 
 pub(super) fn audit(action: &str, owner: &Owner, session: &SessionId) -> AuditRecord {
-    let subject = Subject { session: session.clone(), turn: None };
+    let subject = Subject { session: session.clone(), turn: None, request: None };
     AuditRecord { at: Timestamp::now(), owner: *owner, action: action.to_owned(), subject }
 }

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::approvals::told;
 use super::credentials::{Credentials, without_secrets};
 use super::placement::Placement;
 use super::repository;
@@ -448,12 +449,17 @@ impl Session {
                     .map_err(|_| StoreError::Unavailable("earlier changes still wait for it".to_owned()))?
             }
         };
-        let mut state = self.state.borrow().clone();
+        let before = self.state.borrow().clone();
+        let mut state = before.clone();
         let Along { entries, mut changes } = change(&mut state)?;
         changes.insert(0, Change::Session(Box::new(self.record(state.clone()))));
+        let asks_otherwise = before.asked != state.asked;
+        if asks_otherwise {
+            changes.extend(told(self, &before.asked, &state.asked));
+        }
         self.journal.append(&self.id, entries, changes, patience).await?;
-        let asked = state.asked.clone();
-        if self.state.send_replace(state).asked != asked {
+        self.state.send_replace(state);
+        if asks_otherwise {
             self.cluster.asked.send_modify(|changes| *changes += 1);
         }
         Ok(())

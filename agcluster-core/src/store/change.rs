@@ -186,4 +186,18 @@ pub struct Subject {
     /// The turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<TurnId>,
+    /// What its agent asked of people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<AskedSubject>,
+}
+
+/// What an agent asked of people, as far as it is needed to find it in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AskedSubject {
+    /// Its name within the agent.
+    pub request_id: String,
+    /// The journal's cursor somewhere before its event.
+    pub after: u64,
+    /// When nobody may answer it any more.
+    pub expires_at: Timestamp,
 }

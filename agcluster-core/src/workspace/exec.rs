@@ -1,6 +1,6 @@
 //! Commands in a session's container.
 
-use agcluster_protocol::workspace::{EXEC, Exec, ExecFrame, Exit};
+use agcluster_protocol::workspace::{EXEC, Exec, ExecFrame, Exit, Placed};
 use http::Method;
 
 use super::Workspace;
@@ -8,10 +8,10 @@ use super::frames::Frames;
 use crate::agent::{AgentError, Exchange};
 use crate::session::Result;
 
-/// A command that runs. Dropping it ends the command with its process group.
+/// A command that runs. Dropping it ends the command with its process group; one that is kept, only after a while.
 pub struct Execution {
     workspace: Workspace,
-    frames: Frames<ExecFrame>,
+    frames: Frames<Placed<ExecFrame>>,
 }
 
 impl std::fmt::Debug for Execution {
@@ -38,7 +38,7 @@ pub struct ExecOutcome {
 }
 
 impl Workspace {
-    /// Starts a command, which runs until it ends, its time is up, or the answer is dropped.
+    /// Starts a command, which runs until it ends, its time is up, or the answer is dropped; or goes on with one that is kept.
     ///
     /// # Errors
     /// As [`exchange`](Self::exchange): the container says why it cannot be run.
@@ -54,10 +54,10 @@ impl Execution {
     ///
     /// # Errors
     /// When the container cannot be reached any more, or does not answer as it should. The command may run on.
-    pub async fn next(&mut self) -> Result<Option<ExecFrame>> {
+    pub async fn next(&mut self) -> Result<Option<Placed<ExecFrame>>> {
         loop {
             match self.frames.next().await? {
-                Some(ExecFrame::Alive | ExecFrame::Other) => {}
+                Some(Placed { frame: ExecFrame::Alive | ExecFrame::Other, .. }) => {}
                 frame => {
                     self.workspace.session.touch();
                     return Ok(frame);
@@ -72,7 +72,7 @@ impl Execution {
     /// As [`next`](Self::next).
     pub async fn finish(mut self, most: usize) -> Result<ExecOutcome> {
         let mut outcome = ExecOutcome::default();
-        while let Some(frame) = self.next().await? {
+        while let Some(Placed { frame, .. }) = self.next().await? {
             match frame {
                 ExecFrame::Stdout { data } => outcome.truncated |= !add(&mut outcome.stdout, &data.0, most),
                 ExecFrame::Stderr { data } => outcome.truncated |= !add(&mut outcome.stderr, &data.0, most),

@@ -10,14 +10,14 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Serialize;
 use tokio::sync::Notify;
 
-use agcluster_protocol::workspace::PREFIX;
 use agcluster_protocol::workspace::files::{
     ARCHIVE, CHANGES, CONTENT, FILE_SIZE, FOLDER, PathQuery, RENAME, STAT, TREE,
 };
 pub use agcluster_protocol::workspace::files::{
-    ArchiveFormat, ArchiveQuery, Change, ChangeKind, Changes, DeleteQuery, Entry, EntryKind, FilePath,
-    MakeFolder, Rename, Tree, TreeQuery, WriteQuery, Written,
+    ArchiveFormat, ArchiveQuery, Change, ChangeKind, Changes, ChangesQuery, DeleteQuery, Entry, EntryKind,
+    FilePath, MakeFolder, Rename, Tree, TreeQuery, WriteQuery, Written,
 };
+use agcluster_protocol::workspace::{PREFIX, Placed};
 
 use super::Workspace;
 use super::frames::Frames;
@@ -131,16 +131,18 @@ impl Workspace {
         Ok(patient("an archive", answer.into_body()))
     }
 
-    /// What changes beneath a folder, as it does. One without any says that it is watched: the first, and
-    /// again where there is silence.
+    /// What changes beneath a folder, as it does; behind a place, what has changed since. One without any says that it is
+    /// watched: the first where there is no place to go on from, and again where there is silence, which then has no place.
     ///
     /// # Errors
     /// See [`exchange`](Self::exchange).
-    pub async fn changes(&self, path: &FilePath) -> Result<BoxStream<'static, agent::Result<Changes>>> {
+    pub async fn changes(
+        &self,
+        query: &ChangesQuery,
+    ) -> Result<BoxStream<'static, agent::Result<Placed<Changes>>>> {
         const OPERATION: &str = "the changes of files";
-        let query = PathQuery { path: path.clone() };
-        let answer = self.exchange(Exchange::new(OPERATION, Method::GET, address(CHANGES, &query)?)).await?;
-        let frames = Frames::<Changes>::new(OPERATION, answer);
+        let answer = self.exchange(Exchange::new(OPERATION, Method::GET, address(CHANGES, query)?)).await?;
+        let frames = Frames::<Placed<Changes>>::new(OPERATION, answer);
         let changes = stream::unfold(Some(frames), |frames| async move {
             let mut frames = frames?;
             match frames.next().await {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Data;
+use super::{Data, Place};
 use crate::Secret;
 
-/// Runs a command; the answer is [`ExecFrame`]s, a line each. The command ends when the answer is not read on.
+/// Runs a command; the answer is [`ExecFrame`]s, a line each. The command ends when the answer is not read on; one that is
+/// [kept](Exec::kept) goes on for a while, and each of its frames has a [`Place`] behind which the same request goes on.
 pub const EXEC: &str = "/workspace/exec";
 
 /// A command.
@@ -27,6 +28,21 @@ pub struct Exec {
     /// The longest it may run, in milliseconds; ten minutes when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_ms: Option<u64>,
+    /// Makes it one that can be gone on with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptExec>,
+}
+
+/// A command that can be gone on with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptExec {
+    /// The name by which it is found again.
+    pub name: String,
+    /// A digest of what is asked: the same name with another one is refused.
+    pub fingerprint: String,
+    /// The last frame that the reader has. Without it, it is told everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Place>,
 }
 
 /// How a program ended.

@@ -10,7 +10,7 @@
 //! | `POST /files/folder` | [`MakeFolder`] | [`Written`] |
 //! | `POST /files/rename` | [`Rename`] | 204 |
 //! | `GET /files/archive` | [`ArchiveQuery`] | the archive |
-//! | `GET /files/changes` | [`PathQuery`] | a line of JSON for each [`Changes`], one without any at the beginning and in silence |
+//! | `GET /files/changes` | [`ChangesQuery`] | a line of JSON for each [`Changes`] with its [`Place`], one without any at the beginning, and in silence one without a place |
 //!
 //! A path is taken from the workspace's root, whether it begins with a slash or not, and has no `..` among its parts. Links are
 //! followed as long as they stay beneath the root.
@@ -21,6 +21,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use path::FilePath;
+
+use super::Place;
 
 /// Where the routes of files are, behind [`PREFIX`](super::PREFIX).
 pub const TREE: &str = "/files/tree";
@@ -115,6 +117,17 @@ pub struct PathQuery {
     /// The path.
     #[serde(default)]
     pub path: FilePath,
+}
+
+/// Which changes to tell.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ChangesQuery {
+    /// The folder.
+    #[serde(default)]
+    pub path: FilePath,
+    /// The last of them that the reader has. Without it, those from now on are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Place>,
 }
 
 /// Where and how to write a file.

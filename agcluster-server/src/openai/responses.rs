@@ -28,7 +28,7 @@ use crate::compat::messages::Conversation;
 use crate::compat::stream::{self, Source};
 use crate::compat::talk::Talk;
 use crate::compat::{Headers, TALK, failure, invalid};
-use crate::cursor::{self, Cursor};
+use crate::cursor;
 use crate::extract::{Path, Query};
 use crate::openapi::problems::{AGENT, BODY, CALLER, CURSOR, IDEMPOTENCY, JOB, PROVIDER, RUNNING, problems};
 use crate::{AppState, Problem};
@@ -128,7 +128,7 @@ pub(crate) async fn get(
         let source = Source {
             records: session.resume(&turn, None).await?,
             after: turn.after,
-            cursor: cursor::of_session(Cursor::from_headers(&headers)?, &session).await?,
+            cursor: cursor::of_session(cursor::from_headers(&headers)?, &session).await?,
             over: !turn.state.is_open(),
             disposable: None,
         };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agcluster_core::journal::{JournalError, Record};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::sse::FrameId;
 use crate::{Problem, sse};
@@ -13,23 +13,25 @@ use crate::{Problem, sse};
 pub(crate) fn frame(record: &Result<Arc<Record>, JournalError>) -> Bytes {
     match record {
         Ok(record) => sse::frame(Some(FrameId::Event(record.seq())), &record.json()),
-        Err(error) => sse::frame(None, end(error).to_string().as_bytes()),
+        Err(error) => broken(&error.clone().into()),
     }
 }
 
 /// The last event of a stream that cannot go on. It has no id: it is no event of the session's.
-fn end(error: &JournalError) -> Value {
-    let problem = Problem::from(error.clone());
-    match problem.earliest {
+pub(crate) fn broken(problem: &Problem) -> Bytes {
+    let data = match problem.earliest {
         Some(earliest) => {
             json!({ "type": problem.code, "earliest": earliest, "detail": problem.detail })
         }
         None => json!({ "type": "stream_error", "code": problem.code, "detail": problem.detail }),
-    }
+    };
+    sse::frame(None, data.to_string().as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

@@ -1,9 +1,8 @@
 //! What agents ask of people: over all sessions of the caller, and one by one.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use agcluster_core::journal::JournalError;
 use agcluster_core::protocol::Decision;
-use agcluster_core::session::{Owner, Sessions};
+use agcluster_core::session::{ApprovalNews, News, Owner, SessionError, Sessions};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
@@ -17,11 +16,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::Caller;
+use crate::cursor::Resume;
 use crate::extract::{self, Path, Query};
-use crate::openapi::problems::{AGENT, BODY, CALLER, QUERY, RUNNING, problems};
+use crate::openapi::problems::{AGENT, BODY, CALLER, CURSOR, QUERY, RUNNING, problems};
 use crate::openapi::schemas::DecisionSchema;
-use crate::openapi::schemas::streams::ApprovalDatum;
+use crate::openapi::schemas::streams::ApprovalsDatum;
 use crate::projections::approval::{self, ApprovalView};
+use crate::projections::native;
+use crate::sse::FrameId;
 use crate::{AppState, Problem, sse};
 
 /// The routes.
@@ -33,7 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 const APPROVAL: &[&str] = &["unauthorized", "invalid_path", "approval_not_found", "store_unavailable"];
 
 problems!(ListProblems = CALLER, QUERY, ["session_not_found", "store_unavailable"]);
-problems!(StreamProblems = CALLER);
+problems!(StreamProblems = CALLER, CURSOR);
 problems!(GetProblems = APPROVAL);
 problems!(
     AnswerProblems = APPROVAL,
@@ -124,71 +126,80 @@ pub(crate) async fn answer(
     Ok(Json(approval::render(&session.answer_approval(seq, decision, reason).await?)))
 }
 
-/// Streams what waits for an answer in all sessions of the caller, then every change of that.
+/// Streams what waits for an answer in all sessions of the caller, then every change of that; behind an id, what was asked and settled since.
 ///
-/// A client that comes again gets all that waits anew, so there is no cursor.
+/// An id is a place among everything that was asked and settled in the caller's sessions, also after a restart of the server.
 #[utoipa::path(
     get, path = "/api/approvals/stream", operation_id = "stream_approvals", tag = "Approvals",
-    security(("key" = [])),
+    security(("key" = [])), params(Resume),
     responses(
-        (status = 200, description = "`approval_requested` and `approval_settled`", content_type = "text/event-stream", body = ApprovalDatum),
+        (status = 200, description = "`approval_requested` and `approval_settled`", content_type = "text/event-stream", body = ApprovalsDatum),
         StreamProblems,
     ),
 )]
-pub(crate) async fn stream(State(state): State<AppState>, caller: Caller) -> Response {
-    let sessions = state.sessions.clone();
-    let mut changes = sessions.approvals_changed();
-    changes.mark_changed();
-    let watched = Watched { sessions, owner: caller.owner, changes, pending: BTreeSet::new() };
-    let frames =
+pub(crate) async fn stream(
+    State(state): State<AppState>,
+    caller: Caller,
+    resume: Resume,
+) -> Result<Response, Problem> {
+    let (sessions, owner) = (state.sessions.clone(), caller.owner);
+    // Before anything is read: what changes meanwhile is read next.
+    let changes = sessions.approvals_changed();
+    let (first, place) = match resume.after()? {
+        Some(after) => sessions.approval_news(owner, after).await?,
+        None => sessions.approvals_and_place(owner).await?,
+    };
+    let mut begun: Vec<u8> = first.iter().flat_map(frame).collect();
+    begun.extend_from_slice(&sse::place(FrameId::Event(place)));
+    let watched = Watched { sessions, owner, changes, place, broken: false };
+    let news =
         futures::stream::unfold(watched, |mut watched| async move { Some((watched.next().await?, watched)) });
     let ended = async move { state.sessions.shutting_down().await };
-    sse::response(frames.take_until(ended).filter(|frames| std::future::ready(!frames.is_empty())))
+    let frames = futures::stream::iter([Bytes::from(begun)]).chain(news.take_until(ended));
+    Ok(sse::response(frames.filter(|frames| std::future::ready(!frames.is_empty()))))
 }
 
-/// An owner's pending approvals, as a client has seen them last.
+/// What becomes of an owner's approvals.
 struct Watched {
     sessions: Sessions,
     owner: Owner,
     changes: watch::Receiver<u64>,
-    pending: BTreeSet<String>,
+    /// What is up to here has been told.
+    place: u64,
+    broken: bool,
 }
 
 impl Watched {
     /// The frames of what changed; nothing when no more will.
     async fn next(&mut self) -> Option<Bytes> {
+        if self.broken {
+            return None;
+        }
         self.changes.changed().await.ok()?;
-        let Ok(approvals) = self.sessions.approvals(self.owner).await else {
-            // The store does not work for the moment: the next change is seen again.
-            return Some(Bytes::new());
-        };
-        let now: BTreeMap<String, _> = approvals.iter().map(|approval| (approval.name(), approval)).collect();
-        let mut frames = Vec::new();
-        for (name, approval) in &now {
-            if !self.pending.contains(name) {
-                frames.push(frame("approval_requested", approval::render(approval)));
+        match self.sessions.approval_news(self.owner, self.place).await {
+            Ok((news, place)) => {
+                self.place = place;
+                Some(news.iter().flat_map(frame).collect())
+            }
+            // For the moment: the next change is seen again.
+            Err(SessionError::Journal(JournalError::Store(_))) => Some(Bytes::new()),
+            Err(error) => {
+                self.broken = true;
+                Some(native::broken(&error.into()))
             }
         }
-        for name in self.pending.iter().filter(|name| !now.contains_key(*name)) {
-            frames.push(frame("approval_settled", self.settled(name).await));
-        }
-        self.pending = now.into_keys().collect();
-        Some(frames.concat().into())
-    }
-
-    async fn settled(&self, name: &str) -> Value {
-        let found = match self.sessions.approval(name, self.owner) {
-            Ok((session, seq)) => session.approval(seq).await,
-            Err(error) => Err(error),
-        };
-        // The session was removed.
-        found.map_or_else(
-            |_| json!({ "id": name, "status": "withdrawn" }),
-            |approval| approval::render(&approval),
-        )
     }
 }
 
-fn frame(kind: &str, approval: Value) -> Bytes {
-    sse::frame(None, json!({ "type": kind, "approval": approval }).to_string().as_bytes())
+fn frame(news: &ApprovalNews) -> Bytes {
+    let (kind, approval) = match &news.news {
+        News::Requested(approval) => ("approval_requested", approval::render(approval)),
+        News::Settled(approval) => ("approval_settled", approval::render(approval)),
+        News::Forgotten { session, request_id } => {
+            let approval = json!({ "session_id": session, "request_id": request_id, "status": "withdrawn" });
+            ("approval_settled", approval)
+        }
+    };
+    let data = json!({ "type": kind, "approval": approval }).to_string();
+    sse::frame(news.number.map(FrameId::Event), data.as_bytes())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use agcluster_core::protocol::Secret;
-use agcluster_core::protocol::workspace::{Data, Exec, ExecFrame, Exit};
+use agcluster_core::protocol::workspace::{Data, Exec, ExecFrame, Exit, KeptExec, Placed};
 use agcluster_core::workspace::{Execution, TextPieces};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -19,10 +19,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::chat::wants_stream;
+use super::idempotency;
 use crate::auth::OwnWorkspace;
-use crate::extract::Json;
-use crate::openapi::problems::{AGENT, BODY, RUNNING, SESSION, problems};
+use crate::extract::Digested;
+use crate::openapi::problems::{AGENT, BODY, CURSOR, IDEMPOTENCY, RUNNING, SESSION, problems};
 use crate::openapi::schemas::streams::ExecDatum;
+use crate::sse::FrameId;
 use crate::{AppState, Problem, sse};
 
 /// The most of each stream in an answer that comes at once.
@@ -36,9 +38,18 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 problems!(
     ExecProblems = SESSION,
     BODY,
+    CURSOR,
+    IDEMPOTENCY,
     RUNNING,
     AGENT,
-    ["command_not_found", "too_many_commands", "file_not_found", "wrong_file_type", "forbidden"],
+    [
+        "idempotency_key_missing",
+        "command_not_found",
+        "too_many_commands",
+        "file_not_found",
+        "wrong_file_type",
+        "forbidden"
+    ],
 );
 
 /// A command to run.
@@ -112,9 +123,17 @@ struct Whole {
 ///
 /// Events are `stdout`, `stderr` and, last, `exit`. The command is killed with its process group when its time is up or the client
 /// goes away. For `Accept: application/json` the answer comes at the end, with at most a mebibyte of each stream.
+///
+/// With `Idempotency-Key` each event has an id, and the command runs on for two minutes without its client: the same request with the same key does
+/// not run it again, but gives its events, behind `Last-Event-ID` those that are missing.
 #[utoipa::path(
     post, path = "/api/agents/{id}/exec", operation_id = "exec", tag = "Terminal",
-    security(("key" = [])), params(("id" = String, Path, description = "The session")),
+    security(("key" = [])),
+    params(
+        ("id" = String, Path, description = "The session"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last event that the client has of the command that it repeats"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes the request safe to repeat: 1 to 255 printable ASCII characters"),
+    ),
     request_body = Request,
     responses(
         (status = 200, description = "What the command writes, and how it ended", content(
@@ -128,11 +147,14 @@ pub(crate) async fn exec(
     State(state): State<AppState>,
     OwnWorkspace(workspace): OwnWorkspace,
     headers: HeaderMap,
-    Json(request): Json<Request>,
+    Digested { body: request, digest }: Digested<Request>,
 ) -> Result<Response, Problem> {
-    let encoding = request.encoding;
-    let execution = workspace.exec(&request.into()).await?;
-    if !wants_stream(&headers) {
+    let (encoding, streams) = (request.encoding, wants_stream(&headers));
+    let key = idempotency::of(&headers, digest)?;
+    let after = idempotency::cursor(&headers, key.as_ref())?.filter(|_| streams);
+    let kept = key.map(|key| KeptExec { name: key.key, fingerprint: key.fingerprint, after });
+    let execution = workspace.exec(&Exec { kept, ..request.into() }).await?;
+    if !streams {
         let outcome = execution.finish(MOST_OUTPUT).await?;
         let end = End::of(outcome.exit, outcome.timed_out, outcome.duration_ms);
         let (stdout, stderr) = (whole(encoding, &outcome.stdout), whole(encoding, &outcome.stderr));
@@ -151,6 +173,7 @@ impl From<Request> for Exec {
             env: request.env,
             stdin: request.stdin.map(|text| Data(text.into_bytes())),
             timeout_ms: request.timeout_seconds.map(|seconds| u64::from(seconds) * 1000),
+            kept: None,
         }
     }
 }
@@ -178,7 +201,7 @@ impl Told {
         if self.over {
             return None;
         }
-        let frame = match self.execution.next().await {
+        let Placed { frame, place } = match self.execution.next().await {
             Ok(frame) => frame?,
             Err(error) => {
                 self.over = true;
@@ -187,18 +210,24 @@ impl Told {
                 return Some(sse::named_frame("error", data));
             }
         };
+        let id = place.map(FrameId::At);
         Some(match frame {
-            ExecFrame::Stdout { data } => output("stdout", &text(self.encoding, &mut self.stdout, &data.0)),
-            ExecFrame::Stderr { data } => output("stderr", &text(self.encoding, &mut self.stderr, &data.0)),
+            ExecFrame::Stdout { data } => {
+                output(id, "stdout", &text(self.encoding, &mut self.stdout, &data.0))
+            }
+            ExecFrame::Stderr { data } => {
+                output(id, "stderr", &text(self.encoding, &mut self.stderr, &data.0))
+            }
             ExecFrame::Exited { exit, timed_out, duration_ms } => {
                 self.over = true;
                 let mut last = Vec::new();
                 for (name, rest) in [("stdout", self.stdout.end()), ("stderr", self.stderr.end())] {
                     if !rest.is_empty() {
-                        last.extend_from_slice(&output(name, &rest));
+                        last.extend_from_slice(&output(None, name, &rest));
                     }
                 }
-                last.extend_from_slice(&sse::named_frame(
+                last.extend_from_slice(&sse::placed_frame(
+                    id,
                     "exit",
                     json!(End::of(exit, timed_out, duration_ms)),
                 ));
@@ -209,8 +238,8 @@ impl Told {
     }
 }
 
-fn output(stream: &'static str, text: &str) -> Bytes {
-    sse::named_frame(stream, json!({ "data": text }))
+fn output(id: Option<FrameId>, stream: &'static str, text: &str) -> Bytes {
+    sse::placed_frame(id, stream, json!({ "data": text }))
 }
 
 fn text(encoding: Encoding, pieces: &mut TextPieces, bytes: &[u8]) -> String {

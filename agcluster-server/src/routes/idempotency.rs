@@ -4,7 +4,7 @@ use agcluster_core::session::Idempotency;
 use axum::http::HeaderMap;
 
 use crate::Problem;
-use crate::cursor::Cursor;
+use crate::cursor;
 
 const HEADER: &str = "idempotency-key";
 /// The longest key.
@@ -30,8 +30,11 @@ pub(crate) fn of(headers: &HeaderMap, digest: String) -> Result<Option<Idempoten
 ///
 /// # Errors
 /// Also without the key of the first request: who reconnects by sending a message again would have it done twice.
-pub(crate) fn cursor(headers: &HeaderMap, key: Option<&Idempotency>) -> Result<Option<Cursor>, Problem> {
-    let cursor = Cursor::from_headers(headers)?;
+pub(crate) fn cursor<T: cursor::Id>(
+    headers: &HeaderMap,
+    key: Option<&Idempotency>,
+) -> Result<Option<T>, Problem> {
+    let cursor = cursor::from_headers(headers)?;
     if cursor.is_some() && key.is_none() {
         let detail = "Last-Event-ID goes on with an earlier request: send the Idempotency-Key of that one, or read the job's stream";
         return Err(Problem::bad_request("idempotency_key_missing", detail));

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Interval, MissedTickBehavior, interval};
@@ -20,9 +21,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::OwnSession;
+use crate::cursor::Resume;
 use crate::extract::Query;
-use crate::openapi::problems::{AGENT, QUERY, RUNNING, SESSION, problems};
+use crate::openapi::problems::{AGENT, CURSOR, QUERY, RUNNING, SESSION, problems};
 use crate::openapi::schemas::{CpuSchema, MeasuredSchema, NetworkSchema};
+use crate::sse::FrameId;
 use crate::{AppState, Problem, sse};
 
 /// The routes.
@@ -30,7 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(get)).routes(routes!(watch))
 }
 
-problems!(ResourcesProblems = SESSION, QUERY, RUNNING, AGENT);
+problems!(ResourcesProblems = SESSION, QUERY, CURSOR, RUNNING, AGENT);
 
 /// How to look at it.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -139,7 +142,7 @@ impl From<&DiskUse> for Disk {
 /// measured is null. `cpu.percent` is of one processor.
 #[utoipa::path(
     get, path = "/api/resources/{id}", operation_id = "get_resources", tag = "Resources",
-    security(("key" = [])), params(("id" = String, Path, description = "The session"), Pace),
+    security(("key" = [])), params(("id" = String, Path, description = "The session"), Pace, Resume),
     responses(
         (status = 200, description = "What it uses", content(
             (Used = "application/json"),
@@ -152,11 +155,12 @@ pub(crate) async fn get(
     state: State<AppState>,
     own: OwnSession,
     Query(pace): Query<Pace>,
+    resume: Resume,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accepted.contains("text/event-stream") {
-        return watch(state, own, Query(pace)).await;
+        return watch(state, own, Query(pace), resume).await;
     }
     let OwnSession(session) = own;
     let used = session.resources().await?;
@@ -164,9 +168,12 @@ pub(crate) async fn get(
 }
 
 /// Streams what the container uses, until the session does not run any more.
+///
+/// These are readings, not events: an id is the time of one, in milliseconds. Whoever comes again gets the newest reading at once, none twice, and
+/// none of those in between.
 #[utoipa::path(
     get, path = "/api/resources/{id}/stream", operation_id = "watch_resources", tag = "Resources",
-    security(("key" = [])), params(("id" = String, Path, description = "The session"), Pace),
+    security(("key" = [])), params(("id" = String, Path, description = "The session"), Pace, Resume),
     responses(
         (status = 200, description = "What it uses", content_type = "text/event-stream", body = Used),
         ResourcesProblems,
@@ -176,10 +183,15 @@ pub(crate) async fn watch(
     State(state): State<AppState>,
     OwnSession(session): OwnSession,
     Query(pace): Query<Pace>,
+    resume: Resume,
 ) -> Result<Response, Problem> {
     let seconds = pace.interval.unwrap_or(2);
     if !(1..=60).contains(&seconds) {
         return Err(Problem::bad_request("invalid_query", "interval must be between 1 and 60 seconds"));
+    }
+    let seen = resume.after()?.unwrap_or_default();
+    if seen > now() {
+        return Err(Problem::bad_request("cursor_in_future", "there is no reading of that time yet"));
     }
     // What cannot be measured at all is refused before there is a stream.
     let first = session.resources().await?;
@@ -187,23 +199,49 @@ pub(crate) async fn watch(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.reset();
     let sessions = state.sessions.clone();
-    let frames = frames(session, first, ticks).take_until(async move { sessions.shutting_down().await });
+    let frames =
+        frames(session, first, seen, ticks).take_until(async move { sessions.shutting_down().await });
     Ok(sse::response(frames))
 }
 
-fn frames(session: Arc<Session>, first: ResourceUse, ticks: Interval) -> impl Stream<Item = Bytes> + Send {
-    let next = async |(session, first, mut ticks): (Arc<Session>, Option<ResourceUse>, Interval)| {
-        let used = match first {
+/// Readings that are taken one after another.
+struct Readings {
+    session: Arc<Session>,
+    first: Option<ResourceUse>,
+    /// The time of the last one.
+    last: u64,
+    ticks: Interval,
+}
+
+fn frames(
+    session: Arc<Session>,
+    first: ResourceUse,
+    last: u64,
+    ticks: Interval,
+) -> impl Stream<Item = Bytes> + Send {
+    let readings = Readings { session, first: Some(first), last, ticks };
+    stream::unfold(readings, |mut readings| async move { Some((readings.next().await?, readings)) })
+}
+
+impl Readings {
+    async fn next(&mut self) -> Option<Bytes> {
+        let used = match self.first.take() {
             Some(first) => first,
             None => {
-                ticks.tick().await;
-                session.resources().await.ok()?
+                self.ticks.tick().await;
+                self.session.resources().await.ok()?
             }
         };
-        let frame = sse::frame(None, json!(Used::of(&session, &used)).to_string().as_bytes());
-        Some((frame, (session, None, ticks)))
-    };
-    stream::unfold((session, Some(first), ticks), next)
+        // A clock may stand still, or be set back.
+        self.last = now().max(self.last.saturating_add(1));
+        let data = json!(Used::of(&self.session, &used)).to_string();
+        Some(sse::frame(Some(FrameId::Event(self.last)), data.as_bytes()))
+    }
+}
+
+/// The time, in milliseconds.
+fn now() -> u64 {
+    u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default()
 }
 
 #[allow(clippy::cast_precision_loss, reason = "fractions of a per cent do not count")]

@@ -26,7 +26,7 @@ pub async fn cut_everywhere(whole: &str, rest: impl AsyncFn(Option<&str>) -> Str
     // Every frame's last bytes, and some in the middle of it.
     let cuts: Vec<usize> = whole.match_indices("\n\n").flat_map(|(at, _)| [at - 3, at + 1, at + 2]).collect();
     for cut in cuts {
-        let mut seen = whole_frames(&whole[..cut]);
+        let mut seen = whole_frames(&whole[..whole.floor_char_boundary(cut)]);
         let id = last_id(&seen).map(str::to_owned);
         seen.extend(whole_frames(&rest(id.as_deref()).await));
         assert_eq!(seen, all, "cut at byte {cut}, behind {id:?}");

@@ -5,6 +5,7 @@
 mod approvals;
 mod approvals_in_time;
 mod configs;
+mod stream;
 
 use agcluster_tests::system::{Answer, Api, Chat, Installation, Plan, Provider, Session, System};
 use reqwest::StatusCode;

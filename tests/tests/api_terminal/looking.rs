@@ -75,6 +75,36 @@ async fn first_event(response: reqwest::Response) -> Value {
     }
 }
 
+#[tokio::test]
+async fn readings_have_their_time_as_id_and_the_newest_comes_first() {
+    let system = system().await;
+    let api = system.api("key").described();
+    let session = scripted(&api).await;
+    let path = format!("/api/resources/{}/stream?interval=60", session.id);
+    let first = async |after: Option<u64>| {
+        let mut request = api.request(reqwest::Method::GET, &path);
+        if let Some(after) = after {
+            request = request.header("last-event-id", after.to_string());
+        }
+        let mut readings = agcluster_tests::system::Chat::new(request.send().await.unwrap());
+        soon(readings.next()).await.unwrap().unwrap().id.unwrap()
+    };
+    let mut last = first(None).await;
+    // Each at once, though the next one of a stream would be a minute away.
+    for _ in 0..5 {
+        let next = first(Some(last)).await;
+        assert!(next > last, "{next} was seen already");
+        last = next;
+    }
+    for (after, code) in
+        [("x", "invalid_cursor"), ("1.1", "invalid_cursor"), ("99999999999999", "cursor_in_future")]
+    {
+        let refused = api.get(&format!("{path}&after={after}")).await.unwrap();
+        assert_eq!((refused.status.as_u16(), refused.code()), (400, code));
+    }
+    system.stop().await.unwrap();
+}
+
 async fn measured(provider: Provider) -> (Value, Value) {
     let system = System::start(provider).await.unwrap();
     let api = system.api("sk-ant-key");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod exec;
+mod exec_again;
 mod looking;
 mod places;
 mod refusals;

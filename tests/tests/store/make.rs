@@ -123,7 +123,7 @@ pub(crate) fn audit(session: &SessionId, second: i64) -> AuditRecord {
         at: at(second),
         owner: owner("a"),
         action: "session.launched".to_owned(),
-        subject: Subject { session: session.clone(), turn: None },
+        subject: Subject { session: session.clone(), turn: None, request: None },
     }
 }
 

@@ -13,10 +13,10 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::output::Output;
 use crate::http::Refusal;
 use crate::program::ProcessTree;
 use crate::workspace::{WorkspaceConfig, exit_of, surroundings};
@@ -79,17 +79,12 @@ impl Command {
 
     /// Sends what comes from it, and how it ended. It is killed with its process group, and with what it has started, when
     /// its time is up, when nobody reads on, or when `closing` says so.
-    pub(super) async fn attend(
-        mut self,
-        limit: Duration,
-        frames: mpsc::Sender<ExecFrame>,
-        closing: CancellationToken,
-    ) {
+    pub(super) async fn attend(mut self, limit: Duration, output: Output, closing: CancellationToken) {
         let deadline = self.begun + limit;
         let end = tokio::select! {
-            end = self.listen(&frames) => end,
+            end = self.listen(&output) => end,
             () = tokio::time::sleep_until(deadline) => End::Overdue,
-            () = frames.closed() => End::Unwanted,
+            () = output.unwanted() => End::Unwanted,
             () = closing.cancelled() => End::Unwanted,
         };
         let timed_out = matches!(end, End::Overdue);
@@ -99,12 +94,11 @@ impl Command {
         };
         self.tree.gone(self.pid);
         let duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // Whoever does not read on does not want to know.
-        let _ = frames.send(ExecFrame::Exited { exit, timed_out, duration_ms }).await;
+        output.end(ExecFrame::Exited { exit, timed_out, duration_ms }).await;
     }
 
     /// Carries its output until it has ended and its output is closed.
-    async fn listen(&mut self, frames: &mpsc::Sender<ExecFrame>) -> End {
+    async fn listen(&mut self, to: &Output) -> End {
         let Self { child, input, output: (stdout, stderr), .. } = self;
         let feed = async {
             if let Some((mut stdin, bytes)) = input.take() {
@@ -114,8 +108,8 @@ impl Command {
         };
         let output = async {
             tokio::join!(
-                carry(stdout, frames, |data| ExecFrame::Stdout { data }),
-                carry(stderr, frames, |data| ExecFrame::Stderr { data }),
+                carry(stdout, to, |data| ExecFrame::Stdout { data }),
+                carry(stderr, to, |data| ExecFrame::Stderr { data }),
             )
         };
         tokio::pin!(feed, output);
@@ -141,18 +135,33 @@ impl Command {
     }
 }
 
-/// Sends what comes from a stream until it is closed, or nobody wants it.
-async fn carry(
-    from: &mut (impl AsyncRead + Unpin),
-    frames: &mpsc::Sender<ExecFrame>,
-    frame: impl Fn(Data) -> ExecFrame,
-) {
-    let mut piece = vec![0; PIECE];
-    while let Ok(length @ 1..) = from.read(&mut piece).await {
-        if frames.send(frame(Data(piece[..length].to_vec()))).await.is_err() {
+/// Sends what comes from a stream until it is closed, or nobody wants it. No piece ends within a character, so that each can be
+/// read without those before it.
+async fn carry(from: &mut (impl AsyncRead + Unpin), to: &Output, frame: impl Fn(Data) -> ExecFrame) {
+    let (mut piece, mut held) = (vec![0; PIECE], 0);
+    while let Ok(length @ 1..) = from.read(&mut piece[held..]).await {
+        let length = held + length;
+        let whole = length - cut_character(&piece[..length]);
+        if whole > 0 && !to.send(frame(Data(piece[..whole].to_vec()))).await {
             return;
         }
+        piece.copy_within(whole..length, 0);
+        held = length - whole;
     }
+    if held > 0 {
+        to.send(frame(Data(piece[..held].to_vec()))).await;
+    }
+}
+
+/// How many bytes at the end are the beginning of a character.
+fn cut_character(bytes: &[u8]) -> usize {
+    let last = &bytes[bytes.len().saturating_sub(3)..];
+    // What begins in the middle of one is wrong at its beginning, and right or cut behind that.
+    let cut = |begin: &usize| {
+        last[*begin] >= 0xc0
+            && std::str::from_utf8(&last[*begin..]).is_err_and(|error| error.error_len().is_none())
+    };
+    (0..last.len()).find(cut).map_or(0, |begin| last.len() - begin)
 }
 
 fn check_folder(folder: &Path) -> Result<(), Refusal> {
@@ -175,6 +184,30 @@ fn not_started(program: &str, error: &io::Error) -> Refusal {
         _ => {
             let detail = format!("{program:?} cannot be run ({error}): name a program of the container");
             Refusal::new(COMMAND_NOT_FOUND, detail)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cut_character;
+
+    #[test]
+    fn what_is_cut_off_of_a_character_is_held() {
+        for (bytes, held) in [
+            (&b""[..], 0),
+            (b"abc", 0),
+            ("a\u{e9}".as_bytes(), 0),
+            (b"a\xc3", 1),
+            (b"a\xe2\x82", 2),
+            (b"\xf0\x9f\x98", 3),
+            ("\u{1f600}".as_bytes(), 0),
+            (b"a\x82\x82", 0),
+            (b"\xff", 0),
+            (b"\xe2\x28", 0),
+            (b"\xe2\x28\xc3", 1),
+        ] {
+            assert_eq!(cut_character(bytes), held, "{bytes:x?}");
         }
     }
 }

@@ -1,23 +1,16 @@
 //! What changes in a folder, as it does.
 //!
-//! Watches are set on folders that are open, not on paths: a link that takes a folder's place leads none of them outside.
+//! Watches are set on folders that are open, not on paths: a link that takes a folder's place leads none of them outside. What they see
+//! is kept for a while, so that a reader who comes again is told what it missed.
 
 mod watch;
+mod watches;
 
 use std::time::Duration;
 
-use agcluster_protocol::codes;
-use agcluster_protocol::workspace::files::{Changes, FilePath};
-use agcluster_protocol::workspace::{TOO_MANY, WRONG_TYPE};
-use axum::response::Response;
-use futures::{StreamExt, stream};
-use rustix::io::Errno;
+use agcluster_protocol::workspace::files::{Change, Changes};
 
-use super::access::{Access, on_disk, relative};
-use super::refuse::{refusal, said};
-use crate::http::Refusal;
-use crate::workspace::frames;
-use watch::Watch;
+pub(super) use watches::Watches;
 
 /// How long changes are collected before they are told.
 const TOGETHER: Duration = Duration::from_millis(100);
@@ -25,37 +18,9 @@ const TOGETHER: Duration = Duration::from_millis(100);
 const LONGEST_LINE: usize = 30 * 1024;
 const AROUND: usize = 64;
 
-/// Tells changes beneath a folder, those of a moment together. The first line has none and comes when it watches.
-pub(super) async fn changes(access: Access, path: FilePath) -> Result<Response, Refusal> {
-    let watch = on_disk(move || {
-        let path = relative(&path)?;
-        let folder = access.folder(&path)?;
-        if !folder.dir_metadata().is_ok_and(|found| found.is_dir()) {
-            return Err(Refusal::new(WRONG_TYPE, format!("{} is no folder", said(&path))));
-        }
-        Watch::of(folder, path.clone()).map_err(|error| match Errno::from_io_error(&error) {
-            Some(Errno::MFILE | Errno::NFILE | Errno::NOSPC) => {
-                Refusal::new(TOO_MANY, "too much is watched already: end another stream of changes")
-            }
-            _ => refusal(&error, &path),
-        })
-    });
-    let watch = watch
-        .await?
-        .listen()
-        .map_err(|error| Refusal::new(codes::INTERNAL, format!("changes cannot be waited for: {error}")))?;
-    let begun = Changes { partial: watch.is_partial(), ..Changes::default() };
-    let batches = stream::unfold(watch, |watch| async move {
-        watch.readable().await.ok()?;
-        tokio::time::sleep(TOGETHER).await;
-        let collected = tokio::task::spawn_blocking(move || {
-            let mut watch = watch;
-            (watch.collect(), watch)
-        });
-        let (changes, watch) = collected.await.ok()?;
-        Some((stream::iter(lines(changes.ok()?)), watch))
-    });
-    Ok(frames::respond(stream::iter([begun]).chain(batches.flatten()), Changes::default()))
+/// The size of a change in a line at the most: each byte of a path may be written as three.
+fn size(change: &Change) -> usize {
+    change.path.as_bytes().len() * 3 + AROUND
 }
 
 /// The same in lines that are not too long for who reads them.
@@ -64,8 +29,7 @@ fn lines(all: Changes) -> Vec<Changes> {
     let mut lines = vec![Changes { changes: Vec::new(), overflow, partial }];
     let mut room = LONGEST_LINE;
     for change in changes {
-        // Each byte of a path may be written as three.
-        let size = change.path.as_bytes().len() * 3 + AROUND;
+        let size = size(&change);
         if size > room {
             lines.push(Changes { changes: Vec::new(), overflow: false, partial });
             room = LONGEST_LINE;
@@ -80,7 +44,7 @@ fn lines(all: Changes) -> Vec<Changes> {
 
 #[cfg(test)]
 mod tests {
-    use agcluster_protocol::workspace::files::{Change, ChangeKind};
+    use agcluster_protocol::workspace::files::{ChangeKind, FilePath};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ApprovalKind, Asked, how};
+use super::{ApprovalKind, how};
 use crate::journal::{JournalError, Record};
 use crate::session::{Owner, Result, Session, SessionError, SessionId, Sessions};
 
@@ -68,7 +68,7 @@ impl Approval {
         name(&self.session, self.seq)
     }
 
-    fn of(session: &Session, record: Arc<Record>) -> Option<Self> {
+    pub(super) fn of(session: &Session, record: Arc<Record>) -> Option<Self> {
         let (request_id, kind) = ApprovalKind::of(&record.event.body)?;
         Some(Self {
             session: session.id.clone(),
@@ -141,7 +141,7 @@ impl Session {
         let open = self.state.borrow().asked.clone();
         let mut approvals = Vec::with_capacity(open.len());
         for asked in open.into_iter().filter(|asked| asked.answer.is_none()) {
-            if let Some(record) = self.request(&asked).await?
+            if let Some(record) = self.request(&asked.request_id, asked.after).await?
                 && let Some(approval) = Approval::of(self, record)
             {
                 approvals.push(Approval { expires_at: Some(asked.expires_at), ..approval });
@@ -150,9 +150,8 @@ impl Session {
         Ok(approvals)
     }
 
-    /// The event of an open request; nothing when that is not kept any more.
-    async fn request(&self, asked: &Asked) -> Result<Option<Arc<Record>>> {
-        let mut after = asked.after;
+    /// The event of a request, by its name within the agent and a cursor before it; nothing when that is not kept any more.
+    pub(super) async fn request(&self, name: &str, mut after: u64) -> Result<Option<Arc<Record>>> {
         loop {
             let page = match self.read(after, NEAR).await {
                 Err(SessionError::Journal(JournalError::CursorExpired { earliest })) => {
@@ -162,8 +161,7 @@ impl Session {
             };
             let Some(last) = page.last().map(|record| record.seq()) else { return Ok(None) };
             let is_it = |record: &&Arc<Record>| {
-                ApprovalKind::of(&record.event.body)
-                    .is_some_and(|(request_id, _)| request_id == asked.request_id)
+                ApprovalKind::of(&record.event.body).is_some_and(|(request_id, _)| request_id == name)
             };
             if let Some(record) = page.iter().find(is_it) {
                 return Ok(Some(Arc::clone(record)));

@@ -195,10 +195,15 @@ pub(crate) enum ApprovalDatum {
     },
 }
 
-/// An approval whose session was removed.
+/// What becomes of approvals, or why the stream cannot go on.
+pub(crate) type ApprovalsDatum = AnyOf<ApprovalDatum, StreamEnd>;
+
+/// An approval that is no longer kept, as when its session was removed.
 #[derive(ToSchema)]
 pub(crate) struct ApprovalOfNobody {
-    id: String,
+    session_id: String,
+    /// Its name within the agent.
+    request_id: String,
     /// `withdrawn`.
     status: String,
 }

@@ -1,9 +1,11 @@
 //! What changes in a workspace, live.
 
-use agcluster_core::workspace::files::{ChangeKind, Changes};
+use agcluster_core::protocol::workspace::{Place, Placed};
+use agcluster_core::workspace::files::{ChangeKind, Changes, ChangesQuery};
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use bytes::Bytes;
 use futures::{StreamExt, future};
 use serde::Serialize;
 use serde_json::json;
@@ -11,13 +13,15 @@ use utoipa::ToSchema;
 
 use super::at::{At, parameter};
 use super::preview;
+use crate::cursor::Resume;
 use crate::extract::Query;
-use crate::openapi::problems::{FILE, QUERY, RUNNING, SESSION, problems};
+use crate::openapi::problems::{CURSOR, FILE, QUERY, RUNNING, SESSION, problems};
 use crate::openapi::schemas::any_of::AnyOf;
 use crate::openapi::schemas::streams::ChangesEnd;
+use crate::sse::FrameId;
 use crate::{AppState, Problem, sse};
 
-problems!(ChangesProblems = SESSION, QUERY, RUNNING, FILE, ["too_many", "range_not_satisfiable"]);
+problems!(ChangesProblems = SESSION, QUERY, CURSOR, RUNNING, FILE, ["too_many", "range_not_satisfiable"]);
 
 /// Changes, or why there are no more.
 type ChangesDatum = AnyOf<Batch, ChangesEnd>;
@@ -58,7 +62,8 @@ impl From<Changes> for Batch {
 /// Changes of files as they happen, for a request that accepts `text/event-stream`.
 ///
 /// Those of a moment come together, each path once. The first frame has none: from then on is watched. What is in `.git` and `node_modules` is not
-/// watched. For any other request, this is the file called `changes`.
+/// watched. The container goes on to watch for two minutes after its reader left, and keeps what it has seen: behind an id, what is missing is
+/// told, also after a restart of the server. For any other request, this is the file called `changes`.
 #[utoipa::path(
     get, path = "/api/files/{id}/changes", operation_id = "watch_files", tag = "Files",
     security(("key" = [])),
@@ -66,6 +71,7 @@ impl From<Changes> for Batch {
         ("id" = String, Path, description = "The session"),
         ("path" = Option<String>, Query, description = "The folder, from the workspace's root"),
         preview::Raw,
+        Resume<Place>,
     ),
     responses(
         (status = 200, description = "The changes, or the file", content(
@@ -81,30 +87,39 @@ pub(crate) async fn watch(
     at: At,
     OriginalUri(uri): OriginalUri,
     Query(raw): Query<preview::Raw>,
+    resume: Result<Resume<Place>, Problem>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let accepted = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if !accepted.contains("text/event-stream") {
         return preview::get(at, Query(raw), headers).await;
     }
-    let changes = at.workspace.changes(&parameter(&uri, "path").unwrap_or_default()).await?;
-    // The first says that it is watched. Later ones without changes are signs of life, of which this stream has its own.
-    let changes = changes.enumerate().filter_map(|(index, batch)| {
-        let is_sign = |batch: &Changes| index > 0 && batch.changes.is_empty() && !batch.overflow;
-        future::ready(if batch.as_ref().is_ok_and(is_sign) { None } else { Some(batch) })
-    });
-    let frames = changes.scan(false, |ended, batch| {
+    // A file may be asked for with whatever its own client means by it.
+    let Resume(after) = resume?;
+    let query = ChangesQuery { path: parameter(&uri, "path").unwrap_or_default(), after };
+    let changes = at.workspace.changes(&query).await?;
+    let frames = changes.enumerate().scan(false, move |ended, (index, batch)| {
         let frame = match batch {
             _ if *ended => None,
-            Ok(batch) => serde_json::to_vec(&Batch::from(batch)).ok(),
+            // The first says that it is watched. Later ones without a place are signs of life, of which this stream has its own.
+            Ok(Placed { frame, place: None })
+                if (index > 0 || after.is_some()) && frame.changes.is_empty() && !frame.overflow =>
+            {
+                Some(Bytes::new())
+            }
+            Ok(Placed { frame, place }) => {
+                let frame = serde_json::to_vec(&Batch::from(frame)).ok();
+                frame.map(|frame| sse::frame(place.map(FrameId::At), &frame))
+            }
             Err(error) => {
                 *ended = true;
                 let error = Problem::from(agcluster_core::session::SessionError::from(error));
-                serde_json::to_vec(&json!({ "error": error })).ok()
+                serde_json::to_vec(&json!({ "error": error })).ok().map(|frame| sse::frame(None, &frame))
             }
         };
-        future::ready(frame.map(|frame| sse::frame(None, &frame)))
+        future::ready(frame)
     });
+    let frames = frames.filter(|frame| future::ready(!frame.is_empty()));
     let sessions = state.sessions.clone();
     Ok(sse::response(frames.take_until(Box::pin(async move { sessions.shutting_down().await }))))
 }
