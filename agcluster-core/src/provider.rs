@@ -7,6 +7,7 @@ mod endpoint;
 mod error;
 mod factory;
 mod labels;
+mod log;
 mod resources;
 mod selection;
 mod set;
@@ -20,11 +21,12 @@ pub use capabilities::{
     Snapshot as SnapshotCapability, Start,
 };
 pub use config::{invalid_field, read_config};
-pub use container::{Container, ContainerId, ContainerState, LogLine, LogSource, Stats};
+pub use container::{Container, ContainerId, ContainerState, Stats};
 pub use endpoint::{Address, Dial, Endpoint, Io};
 pub use error::{CapacityScope, Error, ErrorKind, Result, found};
 pub use factory::{Builder, ProviderFactory};
 pub use labels::{LABEL_AGENT, LABEL_CLUSTER, LABEL_EXPIRES_AT, LABEL_GENERATION, LABEL_SESSION, Labels};
+pub use log::{LogLine, LogPlace, LogSource, NoLogPlace};
 pub use resources::{ParseSizeError, Resources, parse_size};
 pub use selection::{Placed, Selection};
 pub use set::ProviderSet;

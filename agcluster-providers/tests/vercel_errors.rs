@@ -8,7 +8,7 @@ use std::time::Duration;
 use agcluster_core::protocol::Secret;
 use agcluster_core::provider::{
     CapacityScope, ContainerId, ContainerProvider, ContainerState, DestroyOptions, Error, ErrorKind,
-    ExecOptions, ListFilter, LogOptions,
+    ExecOptions, ListFilter, LogOptions, LogPlace,
 };
 use agcluster_providers::vercel::{VercelConfig, VercelProvider};
 use futures::StreamExt;
@@ -370,14 +370,25 @@ async fn logs_of_a_session_that_ended_end_without_an_error() {
     let id = ContainerId("agc-s-g1".to_owned());
     for (options, expected) in [
         (LogOptions::default(), "one\ntwo\n"),
-        (LogOptions { tail: Some(1), follow: false }, "two\n"),
-        (LogOptions { tail: None, follow: true }, "one\ntwo\n"),
-        (LogOptions { tail: Some(1), follow: true }, "two\n"),
+        (LogOptions { tail: Some(1), ..LogOptions::default() }, "two\n"),
+        (LogOptions { follow: true, ..LogOptions::default() }, "one\ntwo\n"),
+        (LogOptions { tail: Some(1), follow: true, after: None }, "two\n"),
     ] {
         let pieces: Vec<_> = vercel.provider().logs(&id, options).await.unwrap().collect().await;
         let text: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.unwrap().bytes).collect();
         assert_eq!(String::from_utf8(text).unwrap(), expected, "{options:?}");
     }
+    // A place is a byte of the command's output, wherever the lines that the platform tells begin.
+    for (number, expected) in [(0, "one\ntwo\n"), (2, "e\ntwo\n"), (4, "two\n"), (8, "")] {
+        let after = Some(LogPlace::in_log("cmd_1", number));
+        let options = LogOptions { after, tail: Some(1), ..LogOptions::default() };
+        let pieces: Vec<_> = vercel.provider().logs(&id, options).await.unwrap().collect().await;
+        let text: Vec<u8> = pieces.into_iter().flat_map(|piece| piece.unwrap().bytes).collect();
+        assert_eq!(String::from_utf8(text).unwrap(), expected, "{number}");
+    }
+    let after = Some(LogPlace::in_log("cmd_0", 4));
+    let gone = vercel.provider().logs(&id, LogOptions { after, ..LogOptions::default() }).await;
+    assert_eq!(gone.err().map(|error| error.kind()), Some(ErrorKind::Gone));
 }
 
 #[tokio::test]

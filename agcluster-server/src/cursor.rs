@@ -1,6 +1,7 @@
 //! Where a stream goes on: behind the last frame that a client has.
 
 use agcluster_core::protocol::workspace::Place;
+use agcluster_core::provider::LogPlace;
 use agcluster_core::session::Session;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
@@ -40,6 +41,14 @@ impl Id for Place {
     }
 }
 
+impl Id for LogPlace {
+    const PATTERN: &'static str = r"^[0-9]+-[0-9]+(\.[0-9]+)?$";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 /// The last frame that a client has, as `Last-Event-ID` or `after` says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cursor {
@@ -72,7 +81,7 @@ impl Cursor {
             FrameId::Part(seq, part) => {
                 seq <= self.after || (self.after.checked_add(1) == Some(seq) && part <= self.parts)
             }
-            FrameId::At(_) => false,
+            FrameId::At(_) | FrameId::Log(_) => false,
         }
     }
 }

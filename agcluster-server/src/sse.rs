@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use agcluster_core::protocol::workspace::Place;
+use agcluster_core::provider::LogPlace;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +28,8 @@ pub(crate) enum FrameId {
     Part(u64, u8),
     /// It has been sent up to this place, in a stream that the container keeps.
     At(Place),
+    /// It has been sent up to this place, in a log that a platform keeps.
+    Log(LogPlace),
 }
 
 impl fmt::Display for FrameId {
@@ -35,6 +38,7 @@ impl fmt::Display for FrameId {
             Self::Event(seq) => seq.fmt(f),
             Self::Part(seq, part) => write!(f, "{seq}.{part}"),
             Self::At(place) => place.fmt(f),
+            Self::Log(place) => place.fmt(f),
         }
     }
 }

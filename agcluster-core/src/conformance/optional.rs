@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use super::case::{check, refused, same, unsupported};
 use super::files;
 use super::{Context, Failed, Outcome, Verdict};
 use crate::agent::wait_until_healthy;
 use crate::provider::{
-    ContainerId, ContainerState, DestroyOptions, ErrorKind, LogOptions, Resources, StopOptions,
+    ContainerId, ContainerState, DestroyOptions, ErrorKind, LogLine, LogOptions, LogPlace, Resources,
+    StopOptions,
 };
 
 /// `start` runs a stopped container again, with its workspace if that is claimed.
@@ -148,7 +149,7 @@ pub async fn extend_is_as_claimed(context: &Context) -> Verdict {
     Ok(Outcome::Passed)
 }
 
-/// Logs have what the agent server wrote. Followed ones end with the container.
+/// Logs have what the agent server wrote. Followed ones end with the container. From any place in them one can read on.
 pub async fn logs_are_as_claimed(context: &Context) -> Verdict {
     let provider = context.provider();
     let mut spec = context.new_session();
@@ -177,13 +178,35 @@ pub async fn logs_are_as_claimed(context: &Context) -> Verdict {
     check(before > 0, "the logs of a running agent server are empty")?;
     if claimed.follow {
         let ended = async {
-            let following = bounded(LogOptions { follow: true, tail: None });
+            let following = bounded(LogOptions { follow: true, ..LogOptions::default() });
             let stopped = async { Ok(provider.stop(&container.id, StopOptions::default()).await?) };
             let (followed, ()) = futures::try_join!(following, stopped)?;
             Ok::<_, Failed>(followed)
         };
         check(ended.await? >= before, "followed logs have less than those that were there")?;
         check(bounded(LogOptions::default()).await? >= before, "the logs of a stopped container are gone")?;
+        let all = provider.logs(&container.id, LogOptions::default()).await?;
+        let all: Vec<LogLine> = all.try_collect().await?;
+        for (index, line) in all.iter().enumerate() {
+            let place = line.place.ok_or_else(|| Failed("a piece of a log has no place".to_owned()))?;
+            let options = LogOptions { after: Some(place), ..LogOptions::default() };
+            let rest = provider.logs(&container.id, options).await?;
+            let rest: Vec<LogLine> = rest.try_collect().await?;
+            let bytes = |lines: &[LogLine]| -> Vec<u8> {
+                lines.iter().filter(|line| !line.seen).flat_map(|line| line.bytes.to_vec()).collect()
+            };
+            check(
+                bytes(&rest) == bytes(&all[index + 1..]),
+                "behind a place in a log comes not what follows it there",
+            )?;
+        }
+        let elsewhere = LogPlace::in_log("another container's", 0);
+        let options = LogOptions { after: Some(elsewhere), ..LogOptions::default() };
+        refused(
+            "logs behind another container's",
+            provider.logs(&container.id, options).await,
+            ErrorKind::Gone,
+        )?;
     }
     Ok(Outcome::Passed)
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -63,24 +62,6 @@ pub enum ContainerState {
     },
     /// Only something of it is left (a workspace volume), which [`destroy`](super::ContainerProvider::destroy) removes.
     Remains,
-}
-
-/// One piece of a container's output.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    /// Which stream.
-    pub source: LogSource,
-    /// The bytes, as they were written.
-    pub bytes: Bytes,
-}
-
-/// A standard stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogSource {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
 }
 
 /// What a container uses.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Labels, Resources};
+use super::{Labels, LogPlace, Resources};
 
 /// The container to make.
 ///
@@ -76,10 +76,12 @@ pub struct DestroyOptions {
 /// Which logs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LogOptions {
-    /// Only the last so many lines.
+    /// Only the last so many lines. Of no effect with `after`.
     pub tail: Option<u32>,
     /// Go on with new ones until the container ends or the stream is dropped.
     pub follow: bool,
+    /// Only what is behind this place.
+    pub after: Option<LogPlace>,
 }
 
 /// A command to run.

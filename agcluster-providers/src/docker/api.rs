@@ -7,6 +7,7 @@ mod connect;
 mod containers;
 mod exec;
 mod networks;
+mod stamps;
 mod streams;
 mod volumes;
 

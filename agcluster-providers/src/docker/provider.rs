@@ -6,13 +6,14 @@ use std::sync::Arc;
 use agcluster_core::provider::{
     Archive, Capabilities, Container, ContainerId, ContainerProvider, ContainerSpec, DestroyOptions,
     Endpoint, Error, ErrorKind, Exec, ExecOptions, ExecOutput, Isolation, LABEL_CLUSTER, LABEL_SESSION,
-    Limits, ListFilter, LogLine, LogOptions, Logs, PathInContainer, Pause, Probe, ProviderInfo, Result,
-    Start, Stats, StopOptions,
+    Limits, ListFilter, LogLine, LogOptions, LogPlace, Logs, PathInContainer, Pause, Probe, ProviderInfo,
+    Result, Start, Stats, StopOptions,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use jiff::Timestamp;
 
 use super::api::{EngineLimits, ExecResult, Failure, SeenState};
 use super::config::DockerConfig;
@@ -262,7 +263,13 @@ impl ContainerProvider for DockerProvider {
             .inspect(&name)
             .await
             .map_err(|failure| self.explain(&connection, failure, "logs", About::Container(&name)))?;
-        let lines = connection.api.logs(&name, options.tail, options.follow);
+        LogPlace::in_log(&name, 0).check(options.after, PLATFORM)?;
+        if let Some(after) =
+            options.after.filter(|after| i128::from(after.number) > Timestamp::now().as_nanosecond())
+        {
+            return Err(after.in_future(PLATFORM));
+        }
+        let lines = connection.api.logs(&name, options);
         let address = connection.address.clone();
         Ok(lines
             .map(move |line| {

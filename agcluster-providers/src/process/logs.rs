@@ -6,12 +6,12 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agcluster_core::provider::{ErrorKind, LogLine, LogOptions, LogSource, Result};
+use agcluster_core::provider::{ErrorKind, LogLine, LogOptions, LogPlace, LogSource, Result};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 
-use super::error;
 use super::identity::Identity;
+use super::{PLATFORM, error};
 
 /// What is read at a time.
 const PIECE: usize = 16 * 1024;
@@ -29,7 +29,19 @@ pub(super) fn trim(path: &Path, max: u64) -> io::Result<()> {
     file.read_exact_at(&mut newest, length - max / 2)?;
     // The agent server appends, so what it writes next comes behind.
     file.set_len(0)?;
-    file.write_all(&newest)
+    file.write_all(&newest)?;
+    let dropped = dropped(path) + length - max / 2;
+    std::fs::write(beside(path), dropped.to_string())
+}
+
+/// Where it is said how much of a file's beginning was cut off.
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("dropped")
+}
+
+/// How many bytes of a file's beginning were cut off.
+fn dropped(path: &Path) -> u64 {
+    std::fs::read_to_string(beside(path)).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// Where the last lines begin.
@@ -60,20 +72,43 @@ fn tail_offset(file: &File, lines: u32) -> io::Result<u64> {
 struct Reading {
     path: PathBuf,
     file: File,
-    at: u64,
+    /// The log, and how many bytes of it were read, with those that were cut off.
+    at: LogPlace,
     /// Followed for as long as this process lives.
     follow: Option<Identity>,
     look: tokio::time::Interval,
 }
 
-/// What is in the file, and what comes to it for as long as `process` lives if that is given.
+/// What is in a container's file, and what comes to it for as long as `process` lives if that is given.
 pub(super) fn read(
+    container: &str,
     path: PathBuf,
     options: LogOptions,
     process: Option<Identity>,
-) -> io::Result<BoxStream<'static, Result<LogLine>>> {
-    let file = File::open(&path)?;
-    let at = options.tail.map(|lines| tail_offset(&file, lines)).transpose()?.unwrap_or(0);
+) -> Result<BoxStream<'static, Result<LogLine>>> {
+    let unreadable = |source| error::file(source, "logs", &path);
+    let file = File::open(&path).map_err(unreadable)?;
+    let dropped = dropped(&path);
+    let at = match options.after {
+        None => {
+            dropped
+                + options
+                    .tail
+                    .map(|lines| tail_offset(&file, lines))
+                    .transpose()
+                    .map_err(unreadable)?
+                    .unwrap_or(0)
+        }
+        Some(after) => after.number,
+    };
+    let at = LogPlace::in_log(container, at);
+    at.check(options.after, PLATFORM)?;
+    if at.number < dropped {
+        return Err(at.gone(PLATFORM));
+    }
+    if at.number > dropped + file.metadata().map_err(unreadable)?.len() {
+        return Err(at.in_future(PLATFORM));
+    }
     let follow = process.filter(|_| options.follow);
     let reading = Reading { path, file, at, follow, look: tokio::time::interval(LOOK) };
     Ok(stream::unfold(Some(reading), |reading| async move {
@@ -81,7 +116,11 @@ pub(super) fn read(
         match reading.next().await {
             Ok(bytes) if bytes.is_empty() => None,
             // The agent server writes there only; both streams go to one file.
-            Ok(bytes) => Some((Ok(LogLine { source: LogSource::Stderr, bytes }), Some(reading))),
+            Ok(bytes) => {
+                let place = Some(reading.at);
+                let line = LogLine { source: LogSource::Stderr, bytes, place, seen: false };
+                Some((Ok(line), Some(reading)))
+            }
             Err(source) => {
                 let message = "the container's output cannot be read: check the disk";
                 let error = error::error(ErrorKind::Unavailable, "logs", message).with_source(source);
@@ -99,13 +138,16 @@ impl Reading {
         loop {
             // Asked before reading: what it wrote before it ended is then read.
             let is_alive = self.follow.as_ref().is_some_and(|process| process.stat().is_some());
-            if self.file.metadata()?.len() < self.at {
-                self.at = 0;
-            }
-            let length = self.file.read_at(&mut piece, self.at)?;
+            let dropped = dropped(&self.path);
+            // More was cut off than was read: it goes on with what there is.
+            self.at.number = self.at.number.max(dropped);
+            let read = self.file.read_at(&mut piece, self.at.number - dropped)?;
+            // No piece ends within a character, so that one can go on behind it.
+            let whole = piece[..read].iter().rposition(u8::is_ascii).map_or(0, |last| last + 1);
+            let length = if whole == 0 && (!is_alive || read == PIECE) { read } else { whole };
             if length > 0 || !is_alive {
                 piece.truncate(length);
-                self.at += length as u64;
+                self.at.number += length as u64;
                 return Ok(piece.into());
             }
             if !self.path.exists() {
@@ -128,7 +170,7 @@ mod tests {
     }
 
     async fn text(path: &Path, options: LogOptions, process: Option<Identity>) -> String {
-        let lines = read(path.to_owned(), options, process).unwrap();
+        let lines = read("c", path.to_owned(), options, process).unwrap();
         let pieces: Vec<_> = lines.map(|line| line.unwrap().bytes.to_vec()).collect().await;
         String::from_utf8(pieces.concat()).unwrap()
     }
@@ -137,7 +179,7 @@ mod tests {
     async fn the_last_lines_are_found() {
         let long = "x".repeat(2 * PIECE);
         let (_folder, path) = file(&format!("one\n{long}\nthree\n"));
-        let tail = |lines| LogOptions { tail: Some(lines), follow: false };
+        let tail = |lines| LogOptions { tail: Some(lines), ..LogOptions::default() };
         assert_eq!(text(&path, tail(1), None).await, "three\n");
         assert_eq!(text(&path, tail(2), None).await, format!("{long}\nthree\n"));
         assert_eq!(text(&path, tail(9), None).await, format!("one\n{long}\nthree\n"));
@@ -166,8 +208,8 @@ mod tests {
             .spawn()
             .unwrap();
         let process = Identity::of(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
-        let options = LogOptions { tail: None, follow: true };
-        let mut lines = read(path.clone(), options, Some(process)).unwrap();
+        let options = LogOptions { follow: true, ..LogOptions::default() };
+        let mut lines = read("c", path.clone(), options, Some(process)).unwrap();
         assert_eq!(lines.next().await.unwrap().unwrap().bytes, "before\n");
         let mut stdin = child.stdin.take().unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stdin, b"after\n").await.unwrap();
@@ -175,5 +217,33 @@ mod tests {
         drop(stdin);
         child.wait().await.unwrap();
         assert!(lines.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_reader_goes_on_behind_any_place_also_when_the_file_was_cut() {
+        let (_folder, path) = file(&"0123456789".repeat(100));
+        let behind =
+            |number| LogOptions { after: Some(LogPlace::in_log("c", number)), ..LogOptions::default() };
+        assert_eq!(text(&path, behind(995), None).await, "56789");
+        assert_eq!(text(&path, behind(1000), None).await, "");
+        trim(&path, 500).unwrap();
+        assert_eq!(text(&path, behind(995), None).await, "56789");
+        assert_eq!(text(&path, behind(750), None).await.len(), 250);
+        let kind = |options| match read("c", path.clone(), options, None) {
+            Ok(_) => panic!("it was read"),
+            Err(error) => error.kind(),
+        };
+        assert_eq!(kind(behind(749)), ErrorKind::Gone);
+        assert_eq!(kind(behind(1001)), ErrorKind::Invalid);
+        let other = LogOptions { after: Some(LogPlace::in_log("d", 995)), ..LogOptions::default() };
+        assert_eq!(kind(other), ErrorKind::Gone);
+    }
+
+    #[tokio::test]
+    async fn no_piece_ends_within_a_character() {
+        let (_folder, path) = file(&"a\u{20ac}".repeat(PIECE));
+        let lines = read("c", path, LogOptions::default(), None).unwrap();
+        let pieces: Vec<_> = lines.map(|line| line.unwrap().bytes).collect().await;
+        assert!(pieces.len() > 3 && pieces.iter().all(|piece| std::str::from_utf8(piece).is_ok()));
     }
 }

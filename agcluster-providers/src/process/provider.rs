@@ -272,7 +272,7 @@ impl ContainerProvider for ProcessProvider {
         };
         let found = self.find(container, "logs").await?.ok_or_else(|| not_found(&id.0, "logs"))?;
         let path = self.layout().log(container);
-        logs::read(path.clone(), options, found.process).map_err(|source| file(source, "logs", &path))
+        logs::read(container, path, options, found.process)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What a session's container wrote to its standard streams: the log of its agent server.
 
-use agcluster_core::provider::{LogLine, LogOptions, LogSource};
+use agcluster_core::provider::{ErrorKind, LogLine, LogOptions, LogPlace, LogSource};
+use agcluster_core::session::SessionError;
 use agcluster_core::workspace::TextPieces;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{StreamExt, future};
@@ -13,9 +15,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::OwnSession;
+use crate::cursor::Resume;
 use crate::extract::Query;
-use crate::openapi::problems::{PROVIDER, QUERY, SESSION, problems};
+use crate::openapi::problems::{CURSOR, PROVIDER, QUERY, SESSION, problems};
 use crate::openapi::schemas::streams::LogDatum;
+use crate::sse::FrameId;
 use crate::{AppState, Problem, sse};
 
 /// The most lines that may be asked for.
@@ -29,7 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(stream))
 }
 
-problems!(LogsProblems = SESSION, QUERY, PROVIDER, ["session_not_running", "session_unreachable"]);
+problems!(LogsProblems = SESSION, QUERY, CURSOR, PROVIDER, ["session_not_running", "session_unreachable"]);
 
 /// Which part of the log.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -44,10 +48,11 @@ pub(crate) struct Part {
 
 /// Streams what the container wrote to its standard streams, where the platform keeps that.
 ///
-/// Each event is a piece as it was written: `{"stream": "stdout" | "stderr", "data": TEXT}`. The last one is `end`.
+/// Each event is a piece as it was written: `{"stream": "stdout" | "stderr", "data": TEXT}`. The last one is `end`. Behind an id comes what
+/// follows it in the log of this container, whatever `tail` says.
 #[utoipa::path(
     get, path = "/api/agents/{id}/logs", operation_id = "get_logs", tag = "Resources",
-    security(("key" = [])), params(("id" = String, Path, description = "The session"), Part),
+    security(("key" = [])), params(("id" = String, Path, description = "The session"), Part, Resume<LogPlace>),
     responses(
         (status = 200, description = "The log", content_type = "text/event-stream", body = LogDatum),
         LogsProblems,
@@ -57,13 +62,18 @@ pub(crate) async fn stream(
     State(state): State<AppState>,
     OwnSession(session): OwnSession,
     Query(Part { tail, follow }): Query<Part>,
+    Resume(after): Resume<LogPlace>,
 ) -> Result<Response, Problem> {
     let tail = tail.unwrap_or(USUAL_LINES);
     if !(1..=MOST_LINES).contains(&tail) {
         let detail = format!("tail must be between 1 and {MOST_LINES}");
         return Err(Problem::bad_request("invalid_query", detail));
     }
-    let lines = session.logs(LogOptions { tail: Some(tail), follow }).await?;
+    let options = LogOptions { tail: Some(tail), follow, after };
+    let lines = session.logs(options).await.map_err(|error| match after {
+        None => error.into(),
+        Some(after) => refused(after, error),
+    })?;
     let mut text = (TextPieces::new(), TextPieces::new());
     let frames = lines.map(move |line| match line {
         Ok(line) => frame(&mut text, &line),
@@ -86,9 +96,30 @@ fn frame((stdout, stderr): &mut (TextPieces, TextPieces), line: &LogLine) -> Byt
         LogSource::Stderr => ("stderr", stderr),
     };
     let mut frames = Vec::new();
-    for piece in line.bytes.chunks(PIECE) {
+    let mut pieces = line.bytes.chunks(PIECE).peekable();
+    while let Some(piece) = pieces.next() {
         let data = json!({ "stream": name, "data": text.push(piece) });
-        frames.extend_from_slice(&sse::frame(None, data.to_string().as_bytes()));
+        // What has come of a line that is longer than a piece comes again with the rest of it.
+        let id = line.place.filter(|_| pieces.peek().is_none()).map(FrameId::Log);
+        frames.extend_from_slice(&sse::frame(id, data.to_string().as_bytes()));
     }
-    frames.into()
+    // The client has it.
+    if line.seen { Bytes::new() } else { frames.into() }
+}
+
+/// Why a log cannot be read behind a place.
+fn refused(after: LogPlace, error: SessionError) -> Problem {
+    match &error {
+        SessionError::Provider(failure) => match failure.kind() {
+            ErrorKind::Gone => {
+                let detail = "what follows is no longer kept: read the log anew, without an id to go on from";
+                Problem::new(StatusCode::GONE, "cursor_expired", detail)
+            }
+            ErrorKind::Invalid => {
+                Problem::bad_request("cursor_in_future", format!("nothing was written at {after} yet"))
+            }
+            _ => error.into(),
+        },
+        _ => error.into(),
+    }
 }

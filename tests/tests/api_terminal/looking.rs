@@ -105,6 +105,61 @@ async fn readings_have_their_time_as_id_and_the_newest_comes_first() {
     system.stop().await.unwrap();
 }
 
+/// Reads a log to its end, behind every one of its ids.
+async fn cut_log(provider: Provider) {
+    let system = System::start(provider).await.unwrap();
+    let api = system.api("sk-ant-key").described();
+    let session = scripted(&api).await;
+    // So that it has something to say.
+    for _ in 0..3 {
+        session.ask("@@say hello").await.unwrap();
+    }
+    let path = format!("/api/agents/{}/logs", session.id);
+    let log = async |id: Option<&str>| {
+        let mut request = api.request(reqwest::Method::GET, &path);
+        if let Some(id) = id {
+            request = request.header("last-event-id", id);
+        }
+        let text = soon(request.send().await.unwrap().text()).await.unwrap();
+        let frames = agcluster_tests::system::whole_frames(&text);
+        frames.into_iter().filter(|(_, data)| data.contains("\"stream\"")).collect::<Vec<_>>()
+    };
+    let text = |frames: &[(Option<String>, String)]| -> String {
+        let data = frames.iter().map(|(_, data)| serde_json::from_str::<Value>(data).unwrap());
+        data.map(|data| data["data"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = log(None).await;
+    assert!(!all.is_empty());
+    for (index, (id, _)) in all.iter().enumerate() {
+        let rest = text(&log(id.as_deref()).await);
+        // More may have been written meanwhile.
+        assert!(rest.starts_with(&text(&all[index + 1..])), "behind {id:?}");
+        let repeated = text(&all[index..=index]);
+        assert!(!rest.starts_with(&(repeated.clone() + &text(&all[index + 1..]))) || repeated.is_empty());
+    }
+    let number = all[0].0.as_deref().unwrap().split_once('-').unwrap().0.to_owned();
+    for (id, status, code) in [
+        ("x", 400, "invalid_cursor"),
+        ("7", 400, "invalid_cursor"),
+        ("1-1", 410, "cursor_expired"),
+        (&*format!("{number}-9999999999999999999"), 400, "cursor_in_future"),
+    ] {
+        let refused = api.get(&format!("{path}?after={id}")).await.unwrap();
+        assert_eq!((refused.status.as_u16(), refused.code()), (status, code), "{id}");
+    }
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_log_of_a_process_goes_on_behind_any_id() {
+    cut_log(Provider::Process).await;
+}
+
+#[tokio::test]
+async fn the_log_of_a_container_goes_on_behind_any_id() {
+    cut_log(Provider::Docker).await;
+}
+
 async fn measured(provider: Provider) -> (Value, Value) {
     let system = System::start(provider).await.unwrap();
     let api = system.api("sk-ant-key");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use agcluster_core::provider::{LogLine, LogSource, Stats};
+use agcluster_core::provider::{LogLine, LogOptions, LogSource, Stats};
 use bollard::container::LogOutput;
 use bollard::models::ContainerStatsResponse;
 use bollard::query_parameters::{
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{Stream, StreamExt};
 
+use super::stamps::Stamps;
 use super::{Api, Failure, bounded};
 
 impl Api {
@@ -20,17 +21,27 @@ impl Api {
     pub(in super::super) fn logs(
         &self,
         name: &str,
-        tail: Option<u32>,
-        follow: bool,
+        options: LogOptions,
     ) -> BoxStream<'static, Result<LogLine, Failure>> {
-        let tail = tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string());
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).follow(follow).tail(&tail).build();
-        let pieces = self.docker.logs(name, Some(options));
-        let lines = pieces.map(|piece| {
-            let piece = piece?;
-            let source =
-                if matches!(piece, LogOutput::StdErr { .. }) { LogSource::Stderr } else { LogSource::Stdout };
-            Ok(LogLine { source, bytes: piece.into_bytes() })
+        let LogOptions { tail, follow, after } = options;
+        let tail =
+            tail.filter(|_| after.is_none()).map_or_else(|| "all".to_owned(), |lines| lines.to_string());
+        let asked =
+            LogsOptionsBuilder::new().stdout(true).stderr(true).timestamps(true).follow(follow).tail(&tail);
+        let asked = match after {
+            None => asked,
+            // All of that second: of one time there may be several pieces.
+            Some(after) => asked.since(i32::try_from(after.number / 1_000_000_000).unwrap_or(i32::MAX)),
+        };
+        let pieces = self.docker.logs(name, Some(asked.build()));
+        let mut stamps = Stamps::of(name, after);
+        let lines = pieces.filter_map(move |piece| {
+            let line = piece.map(|piece| {
+                let is_error = matches!(piece, LogOutput::StdErr { .. });
+                let source = if is_error { LogSource::Stderr } else { LogSource::Stdout };
+                stamps.read(source, piece.into_bytes())
+            });
+            std::future::ready(line.map_err(Failure::from).transpose())
         });
         // Who follows waits for as long as nothing is said.
         if follow { lines.boxed() } else { unless_stalled(lines, self.timeouts.call()).boxed() }
