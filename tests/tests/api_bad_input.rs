@@ -158,7 +158,7 @@ async fn an_unknown_route_and_a_wrong_method_are_problems_too() {
 }
 
 #[tokio::test]
-async fn a_chat_without_a_message_is_refused() {
+async fn a_chat_without_a_message_or_with_a_picture_that_is_none_is_refused() {
     let system = System::start(Provider::Memory).await.unwrap();
     let session = system.api("key").described().launch(json!({ "driver": "scripted" })).await.unwrap();
     let answer = session.ask("   ").await.unwrap();
@@ -168,6 +168,24 @@ async fn a_chat_without_a_message_is_refused() {
     let answer = system.api("key").described().post(&path, role).await.unwrap();
     assert_eq!((answer.status, answer.code()), (StatusCode::UNPROCESSABLE_ENTITY, "invalid_request"));
     assert!(detail(&answer).contains("wizard"), "{}", detail(&answer));
+    for body in
+        [json!({ "messages": [] }), json!({ "messages": [{ "role": "system", "content": "be kind" }] })]
+    {
+        let answer = system.api("key").described().post(&path, body.clone()).await.unwrap();
+        assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, "no_user_message"), "{body}");
+        assert!(detail(&answer).contains("send one"), "{}", detail(&answer));
+    }
+    for (kind, data, code) in [
+        ("image/png", "bm90IGEgcGljdHVyZQ==", "image_invalid"),
+        ("image/png", "no base64!", "image_invalid"),
+        ("image/bmp", "aGk=", "image_type_unsupported"),
+    ] {
+        let source = json!({ "type": "base64", "media_type": kind, "data": data });
+        let body = json!({ "message": [{ "type": "image", "source": source }] });
+        let answer = system.api("key").described().post(&path, body).await.unwrap();
+        assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, code), "{kind} {data}");
+        assert_eq!(answer.body["errors"][0]["field"], "message[0]", "{}", answer.body);
+    }
     system.stop().await.unwrap();
 }
 

@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 use super::error::SHAPE;
 use super::whose::{Meant, Which};
 use super::{Stamped, stamped};
+use crate::compat::media;
 use crate::extract::Query;
 use crate::openapi::problems::{AGENT, FILE, QUERY, RUNNING, SESSION, problems};
 use crate::{AppState, Problem};
@@ -228,7 +229,8 @@ pub(super) async fn picture(session: &Arc<Session>, path: &str) -> Result<Prompt
         }
         data.extend_from_slice(&piece);
     }
-    Ok(PromptBlock::Image { media_type: media_type.to_owned(), data: STANDARD.encode(data) })
+    media::picture("images", media_type, &STANDARD.encode(data))
+        .map_err(|_| invalid(&format!("is no file of type {media_type}: send the picture itself")))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::{idempotency, jobs};
 use crate::auth::Caller;
+use crate::compat::media;
 use crate::cursor;
 use crate::extract::{Digested, Path};
 use crate::openapi::problems::{AGENT, BODY, CURSOR, IDEMPOTENCY, PROVIDER, RUNNING, SESSION, problems};
@@ -42,6 +43,8 @@ problems!(
         "steering_unsupported",
         "queue_full",
         "idempotency_key_missing",
+        "image_invalid",
+        "image_type_unsupported",
         "turn_failed",
     ],
 );
@@ -108,20 +111,20 @@ enum ImageSource {
     Base64 { media_type: String, data: String },
 }
 
-impl From<Content> for Vec<PromptBlock> {
-    fn from(content: Content) -> Self {
-        match content {
-            Content::Text(text) => vec![PromptBlock::Text { text }],
-            Content::Parts(parts) => parts
-                .into_iter()
-                .map(|part| match part {
-                    Part::Text { text } => PromptBlock::Text { text },
-                    Part::Image { source: ImageSource::Base64 { media_type, data } } => {
-                        PromptBlock::Image { media_type, data }
-                    }
-                })
-                .collect(),
-        }
+impl Content {
+    /// As blocks of a prompt. Where it stands in the request is said of what is wrong with it.
+    fn into_blocks(self, param: &str) -> Result<Vec<PromptBlock>, Problem> {
+        let parts = match self {
+            Self::Text(text) => return Ok(vec![PromptBlock::Text { text }]),
+            Self::Parts(parts) => parts,
+        };
+        let blocks = parts.into_iter().enumerate().map(|(index, part)| match part {
+            Part::Text { text } => Ok(PromptBlock::Text { text }),
+            Part::Image { source: ImageSource::Base64 { media_type, data } } => {
+                media::picture(&format!("{param}[{index}]"), &media_type, &data)
+            }
+        });
+        blocks.collect()
     }
 }
 
@@ -234,9 +237,13 @@ fn when_busy(request: &ChatRequest) -> Result<WhenBusy, Problem> {
 }
 
 fn prompt(request: ChatRequest) -> Result<Vec<PromptBlock>, Problem> {
-    let last = request.messages.into_iter().rev().find(|message| message.role == Role::User);
-    let content = request.message.or(last.map(|message| message.content));
-    let prompt: Vec<PromptBlock> = content.map(Into::into).unwrap_or_default();
+    let mut messages = request.messages.into_iter().enumerate();
+    let last = messages.rfind(|(_, message)| message.role == Role::User);
+    let prompt = match (request.message, last) {
+        (Some(message), _) => message.into_blocks("message")?,
+        (None, Some((index, last))) => last.content.into_blocks(&format!("messages[{index}].content"))?,
+        (None, None) => Vec::new(),
+    };
     let empty =
         prompt.iter().all(|block| matches!(block, PromptBlock::Text { text } if text.trim().is_empty()));
     if empty {

@@ -33,14 +33,38 @@ fn the_last_user_message_is_the_prompt() {
     assert_eq!(read(json!({ "message": "alone" })).unwrap(), [PromptBlock::text("alone")]);
 }
 
+/// The beginning of a picture.
+const PNG: &str = "iVBORw0KGgo=";
+
 #[test]
 fn pictures_are_parts_of_a_prompt() {
     let body = json!({ "message": [
         { "type": "text", "text": "what is this?" },
-        { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": "aGk=" } },
+        { "type": "image", "source": { "type": "base64", "media_type": "image/png", "data": PNG } },
     ]});
-    let image = PromptBlock::Image { media_type: "image/png".into(), data: "aGk=".into() };
+    let image = PromptBlock::Image { media_type: "image/png".into(), data: PNG.into() };
     assert_eq!(read(body).unwrap(), [PromptBlock::text("what is this?"), image]);
+}
+
+#[test]
+fn a_picture_that_is_none_is_refused_with_its_place() {
+    let picture = |kind: &str, data: &str| {
+        let source = json!({ "type": "base64", "media_type": kind, "data": data });
+        json!([{ "type": "text", "text": "x" }, { "type": "image", "source": source }])
+    };
+    for (kind, data, code) in [
+        ("image/png", "no base64!", "image_invalid"),
+        ("image/png", "aGk=", "image_invalid"),
+        ("image/jpeg", PNG, "image_invalid"),
+        ("image/tiff", PNG, "image_type_unsupported"),
+    ] {
+        let problem = read(json!({ "message": picture(kind, data) })).unwrap_err();
+        assert_eq!((problem.code, &*problem.errors[0].field), (code, "message[1]"), "{kind} {data}");
+        let said =
+            json!([{ "role": "system", "content": "x" }, { "role": "user", "content": picture(kind, data) }]);
+        let problem = read(json!({ "messages": said })).unwrap_err();
+        assert_eq!((problem.code, &*problem.errors[0].field), (code, "messages[1].content[1]"));
+    }
 }
 
 #[test]
