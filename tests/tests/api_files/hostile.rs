@@ -154,6 +154,26 @@ async fn a_folder_that_is_swapped_for_a_link_lets_nothing_through() {
     place.end().await;
 }
 
+/// Only root makes devices: what everybody can do is in the agent server's own tests, on those of the machine.
+#[tokio::test]
+async fn a_device_is_never_opened() {
+    let place = Place::new().await;
+    let folder = std::fs::File::open(place.root()).unwrap();
+    // One that never ends when it is read.
+    let zero = rustix::fs::makedev(1, 5);
+    mknodat(&folder, "zero", FileType::CharacterDevice, Mode::from_raw_mode(0o666), zero).unwrap();
+    for path in ["/zero", "/zero?raw=true", "/zero/download"] {
+        assert_eq!(said(&place.get(path).await), (409, "wrong_file_type"), "{path}");
+    }
+    assert_eq!(said(&place.put("/zero", "x").await), (409, "wrong_file_type"));
+    let tree = place.get("").await;
+    assert_eq!(tree.body["tree"]["children"][0]["type"], "other", "{}", tree.body);
+    let archive = place.fetch("/download?format=zip").await.bytes().await.unwrap();
+    assert_eq!(names_in(&zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap()), [""; 0]);
+    assert_eq!(place.delete("/zero").await.status, 200);
+    place.end().await;
+}
+
 #[tokio::test]
 async fn pipes_and_sockets_are_never_opened() {
     let place = Place::new().await;

@@ -22,7 +22,11 @@ impl Place {
 
     /// One of a server with these arguments.
     pub(crate) async fn with(arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::within(tempfile::tempdir().unwrap(), arguments).await
+    }
+
+    /// The same with its workspace in this folder.
+    pub(crate) async fn within(folder: TempDir, arguments: &[&str]) -> Self {
         let files = [("memory", json!({ "workspaces": folder.path() }))];
         let system = System::start_configured(Provider::Memory, &files, arguments).await.unwrap();
         let api = system.api("key");

@@ -58,6 +58,65 @@ async fn four_gigabytes_are_packed_with_little_memory() {
     place.end().await;
 }
 
+/// A folder for more than a disk takes in a moment: in the machine's memory where that has room.
+fn roomy() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    let room = rustix::fs::statvfs(memory).map_or(0, |found| found.f_bavail * found.f_frsize);
+    let has_room = room > 8 << 30;
+    if has_room { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
+}
+
+/// The same piece so often, none of which is kept.
+fn pieces(
+    of: &'static [u8],
+    count: usize,
+) -> impl futures::Stream<Item = std::io::Result<&'static [u8]>> + Send {
+    futures::stream::iter(std::iter::repeat_n(of, count).map(Ok))
+}
+
+/// What memory had at most while this was sent, beyond what it had before.
+async fn most_while<T>(sending: impl Future<Output = T>) -> (u64, T) {
+    let before = resident();
+    let mut most = 0;
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+    tokio::pin!(sending);
+    loop {
+        tokio::select! {
+            sent = &mut sending => return (most, sent),
+            _ = looks.tick() => most = most.max(resident().saturating_sub(before)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn four_gigabytes_are_uploaded_with_little_memory_where_the_limits_let_them() {
+    static PIECE: [u8; 1 << 18] = [b'x'; 1 << 18];
+    let limits = ["--upload-max-file-size=5g", "--upload-max-size=5g"];
+    let place = Place::within(roomy(), &limits).await;
+    let head = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"huge\"\r\n\r\n";
+    let (head, foot) = (pieces(head.as_bytes(), 1), pieces(b"end\r\n--b--\r\n", 1));
+    let form = head.chain(pieces(&PIECE, 1 << 14)).chain(foot);
+    let request =
+        place.request(Method::POST, "/upload").header("content-type", "multipart/form-data; boundary=b");
+    let request = request.body(reqwest::Body::wrap_stream(form));
+    let (most, answer) = most_while(place.api.send(request)).await;
+    let answer = answer.unwrap();
+    let size = (4 << 30) + 3;
+    assert_eq!(
+        (answer.status.as_u16(), &answer.body["total_size_bytes"]),
+        (200, &json!(size)),
+        "{}",
+        answer.body
+    );
+    let stored = std::fs::File::open(place.root().join("huge")).unwrap();
+    let mut end = [0; 4];
+    stored.read_at(&mut end, size - 4).unwrap();
+    assert_eq!((stored.metadata().unwrap().len(), &end), (size, b"xend"));
+    std::fs::remove_file(place.root().join("huge")).unwrap();
+    assert!(most < 128 << 20, "{most} bytes more than before");
+    place.end().await;
+}
+
 #[tokio::test]
 async fn a_folder_of_a_million_files_is_listed_with_little_memory() {
     let place = Place::new().await;

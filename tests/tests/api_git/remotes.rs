@@ -138,6 +138,31 @@ async fn what_makes_no_sense_is_refused() {
     let session = api.launch(json!({ "driver": "scripted" })).await.unwrap();
     refused(&git(&api, &session, "status").await, 404, "git_not_a_repository");
     refused(&git(&api, &session, "status?path=..").await, 400, "invalid_path");
+    // A repository with a commit, and folders that are none.
+    let script = "git init -q -b main repo && cd repo && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m one && mkdir ../plain";
+    let command = format!("/api/agents/{}/exec", session.id);
+    let command = api.request(reqwest::Method::POST, &command).header("accept", "application/json");
+    let made = api.send(command.json(&json!({ "command": ["sh", "-c", script] }))).await.unwrap();
+    assert_eq!(made.body["exit_code"], 0, "{}", made.body);
+    for route in ["status?path=plain", "log?path=plain", "branches?path=plain", "diff?path=plain"] {
+        refused(&git(&api, &session, route).await, 404, "git_not_a_repository");
+    }
+    for route in
+        ["log?path=repo&ref=nowhere", "diff?path=repo&base=nowhere", "diff?path=repo&base=main&head=nowhere"]
+    {
+        let answer = git(&api, &session, route).await;
+        refused(&answer, 404, "git_ref_not_found");
+        assert!(answer.body["detail"].as_str().unwrap().contains("nowhere"), "{route}: {}", answer.body);
+    }
+    for action in [
+        json!({ "path": "repo", "action": "create", "name": "new", "start": "nowhere" }),
+        json!({ "path": "repo", "action": "switch", "name": "nowhere" }),
+        json!({ "path": "repo", "action": "delete", "name": "nowhere" }),
+    ] {
+        refused(&tell(&api, &session, "branch", action).await, 404, "git_ref_not_found");
+    }
+    let commit = json!({ "path": "plain", "message": "m" });
+    refused(&tell(&api, &session, "commit", commit).await, 404, "git_not_a_repository");
     refused(&git(&api, &session, "diff?context=x").await, 400, "invalid_query");
     refused(&tell(&api, &session, "clone", json!({})).await, 422, "invalid_request");
     refused(&tell(&api, &session, "clone", json!({ "url": "file:///etc" })).await, 400, "git_url_invalid");

@@ -28,7 +28,8 @@ async fn an_unknown_model_is_answered_with_those_there_are() {
         let mut body = ask("hi");
         body["model"] = model.into();
         body["max_tokens"] = 100.into();
-        for path in [CHAT, "/v1/messages"] {
+        body["input"] = "hi".into();
+        for path in [CHAT, "/chat/completions", "/v1/responses", "/v1/messages"] {
             let refused = send(&api, path, &[], body.clone()).await;
             assert_eq!((error(&refused).0, error(&refused).2), (404, "model_not_found"), "{model} {path}");
             let message = refused.body["error"]["message"].as_str().unwrap();
@@ -75,6 +76,37 @@ async fn a_request_that_cannot_be_done_names_the_parameter_and_launches_nothing(
     let long = "x".repeat(300);
     let refused = send(&api, CHAT, &[("x-conversation-id", &long)], ask("hi")).await;
     assert_eq!(error(&refused), (400, "invalid_request_error", "conversation_id_invalid"));
+    assert_eq!(sessions(&api).await.len(), 0);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_conversation_in_which_nobody_asks_is_refused_whichever_api_it_comes_by() {
+    let system = system().await;
+    let api = system.api("key");
+    for (path, field) in [
+        (CHAT, "messages"),
+        ("/chat/completions", "messages"),
+        ("/v1/responses", "input"),
+        ("/v1/messages", "messages"),
+    ] {
+        let none = json!({ "model": "scripted", "max_tokens": 100, "system": "be kind", field: [] });
+        let refused = send(&api, path, &[], none).await;
+        assert_eq!(
+            (error(&refused).0, error(&refused).2),
+            (400, "messages_empty"),
+            "{path} {}",
+            refused.body
+        );
+        if path != "/v1/messages" {
+            let system = json!([{ "role": "system", "content": "be kind" }]);
+            let system = json!({ "model": "scripted", field: system });
+            let refused = send(&api, path, &[], system).await;
+            assert_eq!((error(&refused).0, error(&refused).2), (400, "no_user_message"), "{path}");
+            let message = refused.body["error"]["message"].as_str().unwrap();
+            assert!(message.contains("user"), "{path}: {message}");
+        }
+    }
     assert_eq!(sessions(&api).await.len(), 0);
     system.stop().await.unwrap();
 }
