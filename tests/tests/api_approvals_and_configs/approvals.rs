@@ -1,5 +1,11 @@
 //! What waits for an answer, and what becomes of it.
 
+use std::sync::Arc;
+
+use agcluster_core::protocol::{Decision, EventBody, PromptBlock, Scope};
+use agcluster_core::session::{ApprovalStatus, Session as CoreSession, SessionId, TurnRequest, WhenBusy};
+use futures::StreamExt;
+
 use super::*;
 
 const TOUCH: &str = "@@permission Bash {\"command\": \"touch x\"}\n@@say done";
@@ -71,6 +77,37 @@ async fn an_answer_counts_once_and_may_be_repeated_but_not_changed() {
     let detail = other.body["detail"].as_str().unwrap();
     assert!(detail.contains("allowed for the session with another input by its owner"), "{detail}");
     assert_eq!(pending(&api).await, [] as [Value; 0]);
+    system.stop().await.unwrap();
+}
+
+/// Asks, and answers at the moment in which it is told what is asked: without the time that a way over the network takes.
+async fn answer_at_once(session: Arc<CoreSession>) {
+    let mut events = session.events(session.head().await.unwrap()).await.unwrap();
+    let prompt = vec![PromptBlock::text(TOUCH)];
+    let turn = TurnRequest { prompt, when_busy: WhenBusy::Refuse, background: true, idempotency: None };
+    drop(session.begin(turn).await.unwrap());
+    let asked = loop {
+        let record = events.next().await.unwrap().unwrap();
+        if matches!(record.event.body, EventBody::PermissionRequested(_)) {
+            break record.seq();
+        }
+    };
+    assert_eq!(session.approvals().await.unwrap().len(), 1);
+    assert_eq!(session.approval(asked).await.unwrap().status, ApprovalStatus::Pending);
+    let allow = Decision::Allow { input: None, scope: Scope::Once };
+    session.answer_approval(asked, allow, None).await.unwrap();
+    while !events.next().await.unwrap().unwrap().event.is_terminal() {}
+}
+
+#[tokio::test]
+async fn what_is_asked_is_there_for_whoever_has_seen_it_asked() {
+    let system = system().await;
+    let id = SessionId::from_text(scripted(&system.api("key")).await.id);
+    let session = system.sessions().get(&id).unwrap();
+    for _ in 0..20 {
+        // As a task, it has its turn between that of the journal and that of whoever waits for the journal.
+        tokio::spawn(answer_at_once(Arc::clone(&session))).await.unwrap();
+    }
     system.stop().await.unwrap();
 }
 
