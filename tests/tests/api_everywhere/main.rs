@@ -23,10 +23,6 @@ use agcluster_tests::ground::Provider;
 
 use run::{case_names, on};
 
-/// Where: at home, and on two clouds of this machine's own making.
-const PROVIDERS: [Provider; 5] =
-    [Provider::Memory, Provider::Process, Provider::Docker, Provider::FlyMachines, Provider::Vercel];
-
 /// What a provider need not have: the output of its containers.
 const MAY_BE_ABSENT: &[&str] = &["what_a_container_wrote_is_streamed"];
 
@@ -39,7 +35,7 @@ fn absent(report: &Report) -> Vec<&str> {
 async fn the_whole_api_works_wherever_containers_are() {
     let mut reports = Vec::new();
     let mut broken = Vec::new();
-    for provider in PROVIDERS {
+    for provider in Provider::ALL {
         match Box::pin(on(provider)).await {
             Ok(report) => reports.push(report),
             Err(error) => broken.push(format!("{}: {error:#}", provider.name())),
