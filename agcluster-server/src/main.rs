@@ -4,7 +4,12 @@ use std::process::ExitCode;
 
 use agcluster_server::{Environment, Server, Settings, Traces, init_logging};
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Under many streams the time goes into small allocations.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     // Before anything may make a TLS connection; there is no other provider in this process.

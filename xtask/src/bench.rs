@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::command::{self, announce};
-use crate::environment::postgres;
+use crate::environment::{packages, postgres};
 use crate::image::{self, Order};
 use crate::{server, workspace};
 
@@ -18,6 +18,7 @@ const NAME: &str = "bench";
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     postgres::require()?;
     let programs = image::build(&Order::default())?;
+    packages::require(packages::FOR_BUILDS)?;
     announce("Building the server and the benchmark");
     let mut cargo = workspace::cargo();
     cargo.args(["build", "--locked", "--release", "--package", server::NAME, "--package", "agcluster-tests"]);

@@ -88,6 +88,7 @@ impl Run {
 }
 
 fn lints() -> Result<()> {
+    packages::require(packages::FOR_BUILDS)?;
     command::run(workspace::cargo().arg("clippy").args(EVERYTHING).args([
         "--all-targets",
         "--",

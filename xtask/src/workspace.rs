@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command;
+use crate::environment::packages;
 
 /// Every crate with every feature: all commands share one build of each dependency.
 pub(crate) const EVERYTHING: [&str; 3] = ["--locked", "--workspace", "--all-features"];
@@ -39,6 +40,7 @@ pub(crate) fn cargo() -> Command {
 /// # Errors
 /// When one does not build.
 pub(crate) fn build(programs: &[&str]) -> Result<PathBuf> {
+    packages::require(packages::FOR_BUILDS)?;
     let mut cargo = cargo();
     cargo.arg("build").args(EVERYTHING);
     for program in programs {

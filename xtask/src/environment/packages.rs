@@ -16,6 +16,9 @@ pub(crate) struct Package {
     pub(crate) package: &'static str,
 }
 
+/// What is needed to build the server, besides what Rust itself needs.
+pub(crate) const FOR_BUILDS: &[Package] = &[Package { program: "make", package: "make" }];
+
 /// What the tests use on this machine itself, outside containers.
 pub(crate) const FOR_TESTS: &[Package] = &[
     Package { program: "git", package: "git" },

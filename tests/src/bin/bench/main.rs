@@ -32,12 +32,17 @@ use std::process::ExitCode;
 use anyhow::{Result, anyhow};
 use bollard::Docker;
 use clap::Parser;
+use tikv_jemallocator::Jemalloc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use figure::Figure;
 use options::{Options, Part, Platform};
 use stage::Stage;
+
+/// The server's own: some parts have one inside.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
