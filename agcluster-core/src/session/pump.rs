@@ -1,5 +1,6 @@
 //! Carries events from an agent server into the journal, over any number of connections.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,8 @@ struct Pump {
     /// The events that are on their way. Nobody waits for them before there are others: that would wake this task once more
     /// for every event.
     writing: Option<Writing>,
-    acknowledged: u64,
+    /// When the cursor is so far, the agent server is told.
+    acknowledge_at: u64,
     /// Streams in a row that left events out.
     gaps: u32,
     cancel: CancellationToken,
@@ -57,8 +59,10 @@ struct Lost {
 pub(super) fn start(session: &Arc<Session>, client: AgentClient, cursor: u64, cancel: CancellationToken) {
     let generation = session.state.borrow().generation;
     let session = Arc::clone(session);
+    // Sessions that began together shall not all acknowledge at the same moment.
+    let acknowledge_at = cursor + 1 + RandomState::new().hash_one(&session.id) % ACKNOWLEDGE;
     let mut pump =
-        Pump { session, client, generation, cursor, writing: None, acknowledged: cursor, gaps: 0, cancel };
+        Pump { session, client, generation, cursor, writing: None, acknowledge_at, gaps: 0, cancel };
     tokio::spawn(async move {
         let session = Arc::clone(&pump.session);
         let _carrier = session.carrier.lock().await;
@@ -131,7 +135,9 @@ impl Pump {
 
     async fn append(&mut self, batch: Vec<Result<Event, AgentError>>) -> Result<(), Stop> {
         self.settle().await.map_err(Stop::Lost)?;
-        self.acknowledge(ACKNOWLEDGE);
+        if self.cursor >= self.acknowledge_at {
+            self.acknowledge();
+        }
         let mut entries = Vec::with_capacity(batch.len());
         let mut broken = None;
         let mut cursor = self.cursor;
@@ -183,7 +189,7 @@ impl Pump {
             let turn_ended = self.store(entries).await.map_err(|error| Stop::Lost(not_kept(&error)))?;
             self.cursor = cursor;
             if turn_ended {
-                self.acknowledge(1);
+                self.acknowledge();
             }
         }
         broken.map_or(Ok(()), Err)
@@ -221,13 +227,9 @@ impl Pump {
         Ok(turn_ended)
     }
 
-    /// Tells the agent server what it need not keep any more, which nothing may be on its way of, when that is so much at least.
-    /// A lost call is made up for by the next.
-    fn acknowledge(&mut self, events: u64) {
-        if self.cursor - self.acknowledged < events {
-            return;
-        }
-        self.acknowledged = self.cursor;
+    /// Tells the agent server what it need not keep any more, while nothing is on its way. A lost call is made up for by the next.
+    fn acknowledge(&mut self) {
+        self.acknowledge_at = self.cursor + ACKNOWLEDGE;
         let (client, generation, cursor) = (self.client.clone(), self.generation, self.cursor);
         let session = self.session.id.clone();
         let acknowledging = async move {

@@ -37,11 +37,11 @@ impl Table {
         }
     }
 
-    /// What takes all rows out of it.
-    pub(super) fn clear(self) -> &'static str {
+    /// What takes its first rows out of it, so many at the most.
+    pub(super) fn clear_some(self) -> &'static str {
         match self {
-            Self::A => "DELETE FROM recent_a",
-            Self::B => "DELETE FROM recent_b",
+            Self::A => "DELETE FROM recent_a WHERE place < (SELECT MIN(place) FROM recent_a) + $1",
+            Self::B => "DELETE FROM recent_b WHERE place < (SELECT MIN(place) FROM recent_b) + $1",
         }
     }
 

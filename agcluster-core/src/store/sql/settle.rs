@@ -2,42 +2,62 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::commit::{put, row};
 use super::heads::Head;
 use super::statements::{EVENTS, HEADS};
 use super::writing::Writing;
-use super::{Connection, Driver, Inner};
+use super::{Arg, Connection, Driver, Inner};
 use crate::session::SessionId;
 use crate::store::Result;
 
 /// The most events that one transaction settles.
 const AT_ONCE: usize = 256;
-/// The longest pause between two of them.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The most rows that are taken out of a table at a time.
+const CLEARED_AT_ONCE: i64 = 2_048;
+/// The longest time from one of them to the next.
+const PACE: Duration = Duration::from_millis(20);
 
 impl<D: Driver> Inner<D> {
-    /// Settles all that are recent now, in about half of the time in which they came, so that it is never felt as a burst.
+    /// Settles all that are recent now, twice as fast as they came, so that it is never felt as a burst, and is done before as
+    /// many have come again.
     pub(super) async fn settle(&self, came_in: Duration) -> Result<()> {
         let mut writing = self.writing().await?;
         let begun = writing.change_heads(|heads| (heads.recent.events(), heads.recent.begin_to_settle()));
         writing.certain();
         let (events, mut sessions) = begun.unwrap_or_default();
         let parts = u32::try_from(events / AT_ONCE + 1).unwrap_or(u32::MAX);
-        let pause = (came_in / 2 / parts).min(PAUSE);
+        let pace = (came_in / 2 / parts).min(PACE);
+        let mut next = Instant::now();
         while !sessions.is_empty() {
             let mut writing = self.writing().await?;
             writing.settle_some(&mut sessions).await?;
             writing.certain();
-            tokio::time::sleep(pause).await;
+            next = Instant::now().max(next + pace);
+            tokio::time::sleep_until(next).await;
         }
+        while self.clear_some().await? {
+            next = Instant::now().max(next + pace);
+            tokio::time::sleep_until(next).await;
+        }
+        Ok(())
+    }
+
+    /// Takes some rows out of the table of which everything is settled, and gives whether there may be more.
+    async fn clear_some(&self) -> Result<bool> {
         let mut writing = self.writing().await?;
         // If the connection was lost meanwhile, it is not known of either table, and nothing was begun since.
+        let mut more = false;
         if let Some(table) = writing.heads(|heads| Ok(heads.recent.settled_table()))? {
-            writing.connection()?.execute(table.clear(), &[]).await?;
-            writing.change_heads(|heads| heads.recent.end_settling());
+            let rows = Arg::Int(CLEARED_AT_ONCE);
+            more = writing.connection()?.execute(table.clear_some(), &[rows]).await? > 0;
+            if !more {
+                writing.change_heads(|heads| heads.recent.end_settling());
+            }
         }
         writing.certain();
-        Ok(())
+        Ok(more)
     }
 }
 

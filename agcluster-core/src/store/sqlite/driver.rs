@@ -19,7 +19,12 @@ const READERS: u32 = 4;
 /// How long one waits for its turn to read.
 const TURN: Duration = Duration::from_secs(10);
 /// The log should begin anew when it has so many pages.
-const LONG: i64 = 16_384;
+const LONG: i64 = 32_768;
+
+/// So few pages are carried over in no time.
+const SHORT: i64 = 512;
+/// The most that is tried until they are so few.
+const PASSES: usize = 8;
 
 /// A database of SQLite.
 #[derive(Debug)]
@@ -72,9 +77,17 @@ impl Driver for Sqlite {
             Some(connection) => connection,
             None => self.connection().await?,
         };
-        let done = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(&mut connection).await;
-        let pages: i64 = done.and_then(|row| row.try_get(1)).map_err(|error| error::of(&error))?;
-        self.pressure.long.store(pages > LONG, Ordering::Relaxed);
+        let mut pages = carry_over(&mut connection).await?;
+        if pages > LONG {
+            // What came meanwhile is carried over, too, until it is little: the writer does the rest, and all wait for it.
+            for _ in 0..PASSES {
+                let before = std::mem::replace(&mut pages, carry_over(&mut connection).await?);
+                if pages - before < SHORT {
+                    break;
+                }
+            }
+            self.pressure.long.store(true, Ordering::Relaxed);
+        }
         *keeper = Some(connection);
         Ok(())
     }
@@ -92,4 +105,10 @@ impl Driver for Sqlite {
             tracing::debug!(%error, "the lock of SQLite's file was not let go of");
         }
     }
+}
+
+/// Carries the log over as far as nobody is in the way, and gives how many pages it has.
+async fn carry_over(connection: &mut SqliteConnection) -> Result<i64> {
+    let done = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await;
+    done.and_then(|row| row.try_get(1)).map_err(|error| error::of(&error))
 }
