@@ -52,14 +52,22 @@ async fn text(api: &Api, path: &str) -> (StatusCode, String) {
     (response.status(), response.text().await.unwrap())
 }
 
-/// The terminal event of a job, waited for in its stream.
+/// The terminal event of a job, waited for in its stream, whatever of that is kept.
 async fn end_of(api: &Api, job: &str) -> Value {
-    let (status, text) = text(api, &format!("/api/jobs/{job}/stream")).await;
-    assert_eq!(status, StatusCode::OK, "{text}");
-    let last = text.lines().filter_map(|line| line.strip_prefix("data: ")).next_back().unwrap().to_owned();
-    let last: Value = serde_json::from_str(&last).unwrap();
-    assert_eq!(last["type"], "turn_ended", "{last}");
-    last
+    let mut path = format!("/api/jobs/{job}/stream");
+    loop {
+        let (status, text) = text(api, &path).await;
+        assert!([StatusCode::OK, StatusCode::GONE].contains(&status), "{text}");
+        let last = text.lines().filter_map(|line| line.strip_prefix("data: ")).next_back().unwrap_or(&text);
+        let last: Value = serde_json::from_str(last).unwrap();
+        match last["earliest"].as_u64() {
+            Some(earliest) => path = format!("/api/jobs/{job}/stream?after={}", earliest - 1),
+            None => {
+                assert_eq!(last["type"], "turn_ended", "{last}");
+                return last;
+            }
+        }
+    }
 }
 
 /// What came of a job, once it has ended.

@@ -47,11 +47,11 @@ pub(crate) struct Source {
 /// The stream of a turn, behind what the client has of it. 204 when it has all of it, which also keeps a browser from coming again.
 pub(crate) async fn response(source: Source, projection: impl Projection) -> Response {
     let Source { records, after, cursor, over, disposable } = source;
-    let goes_on = over && cursor.is_some();
+    let ended = over && cursor.is_some();
     let mut telling =
-        Telling { records, after, cursor, projection, begun: 0, over: false, _disposable: disposable };
+        Telling { records, after, cursor, projection, begun: 0, ended, over: false, _disposable: disposable };
     let mut first = telling.begin();
-    if goes_on && first.is_empty() {
+    if ended && first.is_empty() {
         match telling.next().await {
             Some(frames) => first = frames,
             None => return StatusCode::NO_CONTENT.into_response(),
@@ -74,6 +74,8 @@ struct Telling<P> {
     projection: P,
     /// How many frames there were before the first event.
     begun: u8,
+    /// Whether the client may have the turn's end already.
+    ended: bool,
     over: bool,
     _disposable: Option<Disposable>,
 }
@@ -99,6 +101,7 @@ impl<P: Projection> Telling<P> {
                     self.over = true;
                     self.projection.broken(&error.into()).plain()
                 }
+                None if self.ended => return None,
                 None => {
                     self.over = true;
                     self.projection.broken(&failure::cut_off()).plain()
