@@ -137,9 +137,12 @@ async fn a_server_that_was_killed_finds_its_sessions_again() {
 
     let server = Program::start(folder.path()).await;
     let session = server.session(&session);
-    let answer = json!({ "request_id": "go", "decision": "answers", "answers": {} });
-    assert!(session.post("answer", answer).await.unwrap().status.is_success());
     let mut events = session.events(0).await.unwrap();
+    // It may have been asked while nobody was there.
+    events.until("question_asked").await.unwrap();
+    let answer = json!({ "request_id": "go", "decision": "answers", "answers": {} });
+    let answered = session.post("answer", answer).await.unwrap();
+    assert!(answered.status.is_success(), "{}", answered.body);
     events.until("turn_ended").await.unwrap();
     let after = session.get().await.unwrap().body;
     assert_eq!(after["turn"], serde_json::Value::Null);
