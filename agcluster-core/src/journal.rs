@@ -154,7 +154,7 @@ impl Journal {
         Ok(self.writer.hand_over(Work::new(session.clone(), Some(log), entries, changes)).await?)
     }
 
-    /// Makes changes that bring no event.
+    /// Makes changes that bring no event. Without any, it answers when all that was begun before is done.
     ///
     /// # Errors
     /// [`JournalError::Store`].
