@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -105,8 +105,12 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let url = format!("http://127.0.0.1:{}{path}", shared.port.load(Ordering::Relaxed));
     let mut headers = head.headers;
     headers.remove(header::HOST);
-    let body = reqwest::Body::wrap_stream(body.into_data_stream());
-    let sent = shared.client.request(head.method.clone(), url).headers(headers).body(body).send().await;
+    let mut request = shared.client.request(head.method.clone(), url).headers(headers);
+    // None stays none: an empty one is another thing, which not everybody takes.
+    if !body.is_end_stream() {
+        request = request.body(reqwest::Body::wrap_stream(body.into_data_stream()));
+    }
+    let sent = request.send().await;
     let status = sent.as_ref().map_or(StatusCode::BAD_GATEWAY, |answer| answer.status());
     let recorded = Recorded { method: head.method, path, status: status.as_u16() };
     shared.requests.lock().unwrap_or_else(PoisonError::into_inner).push(recorded);
