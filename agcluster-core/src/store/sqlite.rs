@@ -41,7 +41,7 @@ pub(super) async fn open(url: &DatabaseUrl, file: &SqliteFile) -> Result<SqlStor
         .foreign_keys(true)
         .busy_timeout(PATIENCE)
         .pragma("wal_autocheckpoint", "0")
-        .pragma("journal_size_limit", "268435456")
+        .pragma("journal_size_limit", "134217728")
         .pragma("cache_size", "-16384")
         .pragma("temp_store", "memory")
         .disable_statement_logging();

@@ -19,12 +19,12 @@ const READERS: u32 = 4;
 /// How long one waits for its turn to read.
 const TURN: Duration = Duration::from_secs(10);
 /// The log should begin anew when it has so many pages.
-const LONG: i64 = 65_536;
+const LONG: i64 = 32_768;
 
 /// So few pages are carried over in no time.
 const SHORT: i64 = 512;
 /// The most that is tried until they are so few.
-const PASSES: usize = 8;
+const PASSES: usize = 2;
 
 /// A database of SQLite.
 #[derive(Debug)]
