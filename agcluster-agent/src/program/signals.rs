@@ -25,7 +25,9 @@ const USUAL: [Signal; 9] = [
 pub(super) fn hear_ignored() {
     let ignored = fs::read_to_string("/proc/self/status").ok().and_then(|status| ignored(&status));
     for number in USUAL.map(Signal::as_raw) {
-        if ignored.unwrap_or_default() & (1 << (number - 1)) == 0 {
+        // A hang-up is always heard, and nothing is done about it: the kernel hangs up on what stands still when whoever started it
+        // dies, which is no reason for it to die, too.
+        if number != Signal::HUP.as_raw() && ignored.unwrap_or_default() & (1 << (number - 1)) == 0 {
             continue;
         }
         // It stays heard when nobody waits for it.

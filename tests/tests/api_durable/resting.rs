@@ -109,12 +109,15 @@ async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed(
                 own[0].state.clone()
             };
             // It is said before it is done.
-            soon("the pause", async {
-                while state().await != ContainerState::Paused {
-                    tokio::task::yield_now().await;
-                }
-            })
-            .await;
+            let paused = async || {
+                let pause = async {
+                    while state().await != ContainerState::Paused {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                soon("the pause", pause).await;
+            };
+            paused().await;
             let recalled = session.ask("@@recall").await?;
             let content = recalled.body["content"].as_str().unwrap_or_default();
             assert!(content.contains("remember me"), "{}", recalled.body);
@@ -123,10 +126,12 @@ async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed(
                 resting["waking"]["last_us"].as_u64().unwrap() > 0,
                 "what waking cost is shown: {resting}"
             );
+            paused().await;
             installation.kill().await?;
             installation.start().await?;
             installation.adopted().await?;
-            assert_eq!(session.get().await?.body["status"], "paused");
+            let found = session.get().await?.body;
+            assert_eq!(found["status"], "paused", "{found}");
             let recalled = session.ask("@@recall").await?;
             let content = recalled.body["content"].as_str().unwrap_or_default();
             assert!(content.contains("remember me"), "{}", recalled.body);
