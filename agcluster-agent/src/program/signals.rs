@@ -1,5 +1,6 @@
-//! Signals that this process was started with ignored, as a shell's background jobs and what `nohup` runs are. What is started
-//! here would inherit that: an interrupt that is typed in a terminal would do nothing.
+//! Signals that this process hears without doing anything about them: those that it was started with ignored, as a shell's
+//! background jobs and what `nohup` runs are, and hang-ups. What is started here would inherit what is ignored: an interrupt
+//! that is typed in a terminal would do nothing.
 
 use std::fs;
 
@@ -20,9 +21,9 @@ const USUAL: [Signal; 9] = [
     Signal::TSTP,
 ];
 
-/// Hears the signals that are ignored, from now on. For this process that is the same; in what it starts, they do what they usually do,
+/// Hears the signals that are ignored, and hang-ups, from now on. For this process that is the same; in what it starts, they do what they usually do,
 /// since a program begins with what is ignored ignored, and with what is heard as usual.
-pub(super) fn hear_ignored() {
+pub(super) fn hear() {
     let ignored = fs::read_to_string("/proc/self/status").ok().and_then(|status| ignored(&status));
     for number in USUAL.map(Signal::as_raw) {
         // A hang-up is always heard, and nothing is done about it: the kernel hangs up on what stands still when whoever started it

@@ -47,7 +47,7 @@ impl ProcessTree {
     /// `own_process` says that whatever is orphaned comes to this process, and that nothing else is below it. Whatever signals this
     /// process ignores, what is started here does not.
     pub(crate) fn new(own_process: bool) -> Arc<Self> {
-        signals::hear_ignored();
+        signals::hear();
         let tree = Arc::new(Self { own: Mutex::default(), whole: own_process });
         if own_process {
             tree.clone().reap_orphans();
