@@ -31,10 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Opens or makes the database.
 pub(super) async fn open(url: &DatabaseUrl, file: &SqliteFile) -> Result<SqlStore<Sqlite>> {
-    let (path, lock) = file::prepare(&file.path)?;
+    let files = file::prepare(&file.path)?;
     let synchronous = if file.full { SqliteSynchronous::Full } else { SqliteSynchronous::Normal };
     let options = SqliteConnectOptions::new()
-        .filename(&path)
+        .filename(&files.path)
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
@@ -50,7 +50,7 @@ pub(super) async fn open(url: &DatabaseUrl, file: &SqliteFile) -> Result<SqlStor
     prepare(url, &mut connection).await?;
     let pressure = Arc::new(Pressure::default());
     let writer = SqliteWriter::new(connection, pressure.clone());
-    let driver = Sqlite::new(options, pressure, lock);
+    let driver = Sqlite::new(options, pressure, files);
     SqlStore::new(driver, writer).await
 }
 

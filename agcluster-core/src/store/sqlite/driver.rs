@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePo
 
 use super::connection::{self, Pressure, SqliteWriter};
 use super::error;
+use super::file::Files;
 use crate::store::Result;
 use crate::store::sql::{Arg, Driver, Row};
 
@@ -18,9 +19,9 @@ use crate::store::sql::{Arg, Driver, Row};
 const READERS: u32 = 4;
 /// How long one waits for its turn to read.
 const TURN: Duration = Duration::from_secs(10);
-/// The log should begin anew when it has so many pages.
-const LONG: i64 = 32_768;
-
+/// The log should begin anew when it has so many pages: well before the limit of its file, so that the file is not cut and
+/// made longer again each time.
+const LONG: i64 = 16_384;
 /// So few pages are carried over in no time.
 const SHORT: i64 = 512;
 /// The most that is tried until they are so few.
@@ -34,11 +35,13 @@ pub(in crate::store) struct Sqlite {
     /// Carries the log over; made when it is first needed.
     keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
     pressure: Arc<Pressure>,
+    /// The database itself, see [`sync`](Self::sync).
+    file: Arc<File>,
     lock: std::sync::Mutex<Option<File>>,
 }
 
 impl Sqlite {
-    pub(super) fn new(options: SqliteConnectOptions, pressure: Arc<Pressure>, lock: File) -> Self {
+    pub(super) fn new(options: SqliteConnectOptions, pressure: Arc<Pressure>, files: Files) -> Self {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(TURN)
@@ -46,12 +49,41 @@ impl Sqlite {
             .max_lifetime(None)
             .test_before_acquire(false)
             .connect_lazy_with(options.clone().read_only(true));
-        let lock = std::sync::Mutex::new(Some(lock));
-        Self { options, readers, keeper: tokio::sync::Mutex::default(), pressure, lock }
+        let Files { database, lock, .. } = files;
+        let (file, lock) = (Arc::new(database), std::sync::Mutex::new(Some(lock)));
+        Self { options, readers, keeper: tokio::sync::Mutex::default(), pressure, file, lock }
     }
 
     async fn connection(&self) -> Result<SqliteConnection> {
         self.options.connect().await.map_err(|error| error::of(&error))
+    }
+
+    /// Syncs what was carried over. SQLite does that only where the log begins anew, when it is all of it, and everybody waits.
+    async fn sync(&self) {
+        let file = Arc::clone(&self.file);
+        let synced = tokio::task::spawn_blocking(move || file.sync_data()).await;
+        if let Ok(Err(error)) = synced {
+            // SQLite meets it, too, and is the one that counts.
+            tracing::debug!(%error, "SQLite's file was not synced ahead");
+        }
+    }
+
+    /// Carries the log over, as far as nobody is in the way, and gives how many pages it has.
+    async fn carry_over(&self, connection: &mut SqliteConnection) -> Result<i64> {
+        let done = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await;
+        let pages = done.and_then(|row| row.try_get(1)).map_err(|error| error::of(&error))?;
+        self.sync().await;
+        Ok(pages)
+    }
+}
+
+impl Drop for Sqlite {
+    /// The kernel takes back a process's locks on a file as soon as one descriptor of it is closed: unless all of SQLite's are,
+    /// this one stays open.
+    fn drop(&mut self) {
+        if self.lock.get_mut().unwrap_or_else(PoisonError::into_inner).is_some() {
+            std::mem::forget(Arc::clone(&self.file));
+        }
     }
 }
 
@@ -77,11 +109,11 @@ impl Driver for Sqlite {
             Some(connection) => connection,
             None => self.connection().await?,
         };
-        let mut pages = carry_over(&mut connection).await?;
+        let mut pages = self.carry_over(&mut connection).await?;
         if pages > LONG {
             // What came meanwhile is carried over, too, until it is little: the writer does the rest, and all wait for it.
             for _ in 0..PASSES {
-                let before = std::mem::replace(&mut pages, carry_over(&mut connection).await?);
+                let before = std::mem::replace(&mut pages, self.carry_over(&mut connection).await?);
                 if pages - before < SHORT {
                     break;
                 }
@@ -105,10 +137,4 @@ impl Driver for Sqlite {
             tracing::debug!(%error, "the lock of SQLite's file was not let go of");
         }
     }
-}
-
-/// Carries the log over as far as nobody is in the way, and gives how many pages it has.
-async fn carry_over(connection: &mut SqliteConnection) -> Result<i64> {
-    let done = sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").fetch_one(connection).await;
-    done.and_then(|row| row.try_get(1)).map_err(|error| error::of(&error))
 }

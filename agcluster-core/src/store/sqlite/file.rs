@@ -7,9 +7,18 @@ use std::path::{Path, PathBuf};
 
 use crate::store::{Result, StoreError};
 
-/// Makes the file, and its folder, where they are not there yet, for this user alone. Gives the file's own path, whatever
-/// links lead to it, and the lock, which the kernel takes back when this process ends in any way.
-pub(super) fn prepare(path: &Path) -> Result<(PathBuf, File)> {
+/// A database that no other server has.
+pub(super) struct Files {
+    /// Its own path, whatever links lead to it.
+    pub(super) path: PathBuf,
+    /// Itself. It is not to be closed as long as SQLite has it open.
+    pub(super) database: File,
+    /// What keeps others out. The kernel takes it back when this process ends in any way.
+    pub(super) lock: File,
+}
+
+/// Makes the file, and its folder, where they are not there yet, for this user alone.
+pub(super) fn prepare(path: &Path) -> Result<Files> {
     let unusable = |what: &str, error: &std::io::Error| {
         StoreError::Open(format!(
             "{} {what} ({}): set DATABASE_URL to a file that can be written",
@@ -27,13 +36,22 @@ pub(super) fn prepare(path: &Path) -> Result<(PathBuf, File)> {
         }
     }
     let open = |path: &Path| OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path);
-    open(path).map_err(|error| unusable("cannot be opened", &error))?;
+    // One that is there is opened only by who has the lock: this process may have it open already.
+    match OpenOptions::new().append(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            return Err(unusable("cannot be opened", &error));
+        }
+        _ => {}
+    }
     let path = path.canonicalize().map_err(|error| unusable("cannot be found", &error))?;
     let mut lock = path.clone().into_os_string();
     lock.push(".lock");
     let lock = open(Path::new(&lock)).map_err(|error| unusable("cannot be locked", &error))?;
     match lock.try_lock() {
-        Ok(()) => Ok((path, lock)),
+        Ok(()) => {
+            let database = open(&path).map_err(|error| unusable("cannot be opened", &error))?;
+            Ok(Files { path, database, lock })
+        }
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse(path.display().to_string())),
         Err(TryLockError::Error(error)) => Err(unusable("cannot be locked", &error)),
     }
