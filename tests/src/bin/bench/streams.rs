@@ -27,6 +27,8 @@ use super::samples::Samples;
 const PACE: usize = 20;
 const EVERY_MS: usize = 1000 / PACE;
 const BYTES: usize = 100;
+/// The scripted agent says a block again as a whole after so many. Each stream is at another place in its own.
+const BLOCK: usize = (64 << 10) / BYTES;
 /// Streams that are opened, and turns that are begun, at a time.
 const AT_ONCE: usize = 16;
 /// So many of all ages are kept, from all streams and times alike.
@@ -55,12 +57,13 @@ struct Run {
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Figure>> {
     let (many, seconds) = (options.journaled_streams, options.seconds);
     allow_open_files((2 * many + OTHER_FILES) as u64)?;
-    let prompt = format!("@@stream {} every {EVERY_MS}ms of {BYTES} bytes", seconds * PACE);
+    let prompts: Vec<String> = (0..many).map(|nth| prompt(seconds * PACE, nth * BLOCK / many)).collect();
 
     progress(&format!("streams: {many} read directly for {seconds} s"));
     let world = World::new()?;
     let agents = bare_agents::start(&world.provider, many).await?;
-    let floor = run(options, readers(&agents).await?, async |nth| agents[nth].ask(&prompt).await).await?;
+    let floor =
+        run(options, readers(&agents).await?, async |nth| agents[nth].ask(&prompts[nth]).await).await?;
     drop((agents, world));
 
     progress(&format!("streams: {many} through the server for {seconds} s"));
@@ -69,7 +72,7 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Figure>> {
     let sessions = running.launch(many).await?;
     let begin = async |nth: usize| {
         let session: &Arc<Session> = &sessions[nth];
-        session.chat(vec![agcluster_core::protocol::PromptBlock::text(&*prompt)]).await?;
+        session.chat(vec![agcluster_core::protocol::PromptBlock::text(&*prompts[nth])]).await?;
         Ok(())
     };
     let through = run(options, clients(&running, &sessions).await?, begin).await?;
@@ -94,6 +97,13 @@ pub(crate) async fn measure(options: &Options) -> Result<Vec<Figure>> {
             .over("in the first half", &early)
             .at_most(GROWTH),
     ])
+}
+
+/// What makes an agent say so many, the first `first` of them in a block of their own.
+fn prompt(many: usize, first: usize) -> String {
+    let first = first.min(many - 1);
+    let stream = |many| format!("@@stream {many} every {EVERY_MS}ms of {BYTES} bytes\n");
+    [first, many - first].into_iter().filter(|many| *many > 0).map(stream).collect()
 }
 
 /// One reader: gives each delta's age to what it is given, until the turn ends; then how many there were.
@@ -274,6 +284,13 @@ mod tests {
         let frame = "id: 7\ndata: {\"seq\":7,\"at\":\"2026-01-02T03:04:05.678Z\",\"type\":\"text_delta\"}";
         assert_eq!(time_of(frame).unwrap().as_millisecond(), 1_767_323_045_678);
         assert!(time_of("id: 7\ndata: {}").is_err());
+    }
+
+    #[test]
+    fn a_stream_has_as_many_events_wherever_it_begins() {
+        assert_eq!(prompt(9, 0), "@@stream 9 every 50ms of 100 bytes\n");
+        assert_eq!(prompt(9, 4), "@@stream 4 every 50ms of 100 bytes\n@@stream 5 every 50ms of 100 bytes\n");
+        assert_eq!(prompt(9, 9), "@@stream 8 every 50ms of 100 bytes\n@@stream 1 every 50ms of 100 bytes\n");
     }
 
     #[test]
