@@ -87,7 +87,7 @@ pub(crate) async fn fuzz(
         done??;
     }
     for (session, received) in sessions.iter().zip(received) {
-        let reference = whole(&line, session).await?;
+        let reference = whole(&line, session, &mut seeded).await?;
         findings.events += reference.len() as u64;
         for events in received {
             compare(session, &reference, &events, findings);
@@ -243,8 +243,8 @@ impl Frames {
 }
 
 /// All events of a session, as a client receives them that loses no connection.
-async fn whole(line: &Arc<Line>, session: &str) -> Result<Vec<Received>> {
-    let head = acts::probe(line, Agent::Scripted, session, &mut Seeded::new(0)).await?;
+async fn whole(line: &Arc<Line>, session: &str, seeded: &mut Seeded) -> Result<Vec<Received>> {
+    let head = acts::probe(line, Agent::Scripted, session, seeded).await?;
     let path = format!("/api/agents/{session}/events?after=0");
     let Decided::Taken(response) = line.decided(|api| api.request(Method::GET, &path)).await? else {
         bail!("{session} is gone");
