@@ -3,7 +3,8 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use agcluster_tests::form::Form;
-use agcluster_tests::system::{Answer, Api, Chat, Provider, System, cut_everywhere};
+use agcluster_tests::system::screen::{refused as not_let_in, request, with_bearer};
+use agcluster_tests::system::{Answer, Api, Chat, Provider, Screen, System, cut_everywhere};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -170,6 +171,93 @@ async fn files_repositories_variables_and_terminals_are_of_the_session_that_is_m
     assert_eq!(refused(&api.get("/git/repositories").await.unwrap()), (400, "session_id_missing"));
     let header = api.request(Method::GET, "/git/repositories").header("x-session-id", &uuid);
     assert_eq!(api.send(header).await.unwrap().status, StatusCode::OK);
+    system.stop().await.unwrap();
+}
+
+/// Runs a command in the workspace.
+async fn run(api: &Api, uuid: &str, script: &str) {
+    let path = format!("/api/agents/conv-{uuid}/exec");
+    let request = api.request(Method::POST, &path).header("accept", "application/json");
+    let ran = api.send(request.json(&json!({ "command": ["sh", "-ec", script] }))).await.unwrap();
+    assert_eq!(ran.body["exit_code"], 0, "{}", ran.body);
+}
+
+#[tokio::test]
+async fn repositories_and_differences_have_the_earlier_shapes() {
+    let (system, api) = system().await;
+    let made = api.post("/sessions", json!({ "agent": "scripted" })).await.unwrap();
+    let script = "git init -qb main app; cd app; git config user.name N; git config user.email n@x; printf 'one\\ntwo\\n' > a.txt; \
+                  git add a.txt; git commit -qm first; git worktree add -qb other ../side; printf 'one\\n2\\n' > a.txt; echo new > b.txt";
+    run(&api, made.body["id"].as_str().unwrap(), script).await;
+    let found = api.get("/git/repositories").await.unwrap();
+    assert_eq!((found.status, &found.body["count"]), (StatusCode::OK, &json!(2)), "{}", found.body);
+    let repositories = found.body["repositories"].as_array().unwrap();
+    let fields =
+        |one: &Value| ["name", "relativePath", "isWorktree", "branch"].map(|field| one[field].clone());
+    let expected = [
+        [json!("app"), json!("app"), json!(false), json!("main")],
+        [json!("side"), json!("side"), json!(true), json!("other")],
+    ];
+    assert_eq!(repositories.iter().map(fields).collect::<Vec<_>>(), expected, "{repositories:#?}");
+    assert!(repositories.iter().all(|one| one["path"].is_string() && one["root"].is_string()));
+
+    let diff = api.get("/git/diff?path=app&context=0").await.unwrap().body;
+    assert_eq!(
+        (&diff["relativePath"], &diff["base"], &diff["head"]),
+        (&json!("app"), &json!("HEAD"), &Value::Null)
+    );
+    assert!(diff["repoPath"].is_string() && diff["timestamp"].is_string(), "{diff}");
+    let [changed, new] = &diff["files"].as_array().unwrap()[..] else { panic!("{diff}") };
+    assert_eq!(
+        (&changed["oldPath"], &changed["newPath"], &changed["status"]),
+        (&json!("a.txt"), &json!("a.txt"), &json!("modified"))
+    );
+    assert_eq!((&changed["additions"], &changed["deletions"]), (&json!(1), &json!(1)));
+    let hunk = json!({
+        "oldStart": 2, "oldLines": 1, "newStart": 2, "newLines": 1,
+        "lines": [
+            { "type": "del", "content": "two", "oldLine": 2, "newLine": null },
+            { "type": "add", "content": "2", "oldLine": null, "newLine": 2 },
+        ],
+    });
+    assert_eq!(changed["hunks"], json!([hunk]));
+    assert_eq!((&new["newPath"], &new["status"]), (&json!("b.txt"), &json!("added")), "untracked: {new}");
+    let staged = api.get("/git/diff?path=app&staged=true").await.unwrap().body;
+    assert_eq!(staged["files"], json!([]));
+    for (query, status, code) in [
+        ("path=app&base=nowhere", 404, "git_ref_not_found"),
+        ("path=app&base=--output=x", 400, "git_ref_invalid"),
+        ("path=../..", 400, "invalid_path"),
+        ("base=HEAD", 400, "invalid_query"),
+    ] {
+        let wrong = api.get(&format!("/git/diff?{query}")).await.unwrap();
+        assert_eq!(refused(&wrong), (status, code), "{query}");
+    }
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_of_the_earlier_shape_opens_a_terminal_once() {
+    let (system, api) = system().await;
+    let made = api.post("/sessions", json!({ "agent": "scripted" })).await.unwrap();
+    let wanted = json!({ "deploymentId": made.body["id"], "terminalId": "work" });
+    let given = api.post("/terminal/token", wanted.clone()).await.unwrap().body;
+    let opening = || {
+        let request = request(&api, "/ws/terminal").unwrap();
+        with_bearer(request, given["token"].as_str().unwrap()).unwrap()
+    };
+    let mut screen = Screen::connect(opening()).await.unwrap();
+    let info = screen.frame("info").await.unwrap();
+    assert!(info["data"].as_str().unwrap().starts_with("Connected to "), "{info}");
+    screen.write("echo $((6*7))-ready\r").await.unwrap();
+    screen.until("42-ready").await.unwrap();
+    assert_eq!(not_let_in(opening()).await.unwrap(), (401, "terminal_token_used".to_owned()));
+    let others = system.api("sk-other").post("/terminal/token", wanted).await.unwrap();
+    assert_eq!(refused(&others), (404, "session_not_found"));
+    for (wrong, code) in [("local-dev", "invalid_session_id"), ("", "invalid_session_id")] {
+        let wrong = api.post("/terminal/token", json!({ "deploymentId": wrong })).await.unwrap();
+        assert_eq!(refused(&wrong), (400, code));
+    }
     system.stop().await.unwrap();
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Wanted {
 #[serde(rename_all = "camelCase")]
 #[schema(as = AgentServerToken)]
 pub(super) struct GivenToken {
-    /// It, for the query string of `/ws/terminal`.
+    /// It, for `/ws/terminal`: as `Authorization: Bearer TOKEN`, or as the subprotocols `agcluster.terminal` and `token.TOKEN`.
     token: String,
     /// When it is good for nothing any more.
     expires_at: Timestamp,

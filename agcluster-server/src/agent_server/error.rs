@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::Problem;
 use crate::compat::reshape;
 use crate::openapi::problems::Shape;
+use crate::{FieldProblem, Problem};
 
 /// What an error looks like.
 #[derive(ToSchema)]
@@ -19,9 +19,18 @@ pub(crate) struct AgentServerError {
     /// A stable name to branch on.
     code: String,
     /// A sentence, or what is wrong field by field.
-    details: Value,
+    details: Details,
     /// When.
     timestamp: String,
+}
+
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[schema(as = AgentServerErrorDetails)]
+#[allow(dead_code, reason = "it describes what is rendered")]
+enum Details {
+    Sentence(String),
+    Fields(Vec<FieldProblem>),
 }
 
 /// The same for the description of routes.

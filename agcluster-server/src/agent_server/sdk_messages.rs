@@ -64,9 +64,55 @@ pub(super) struct SdkSaid {
     /// `user` or `assistant`.
     role: String,
     /// Blocks in the shape of Anthropic's API.
-    content: Vec<HashMap<String, Value>>,
+    #[schema(inline)]
+    content: Vec<SdkBlock>,
     /// The model's name of it.
     id: Option<String>,
+}
+
+/// A block of what was said.
+type SdkBlock = AnyOf<SdkKnownBlock, SdkOtherBlock>;
+
+/// A block that clients know, in the shape of Anthropic's API.
+#[derive(ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum SdkKnownBlock {
+    Text {
+        text: String,
+    },
+    Thinking {
+        thinking: String,
+        signature: Option<String>,
+    },
+    Image {
+        source: SdkImageSource,
+    },
+    ToolUse {
+        id: String,
+        name: String,
+        input: Value,
+    },
+    /// Its content is what the model saw: a text, or a list of blocks.
+    ToolResult {
+        tool_use_id: String,
+        content: Value,
+        is_error: bool,
+    },
+}
+
+/// A picture.
+#[derive(ToSchema)]
+struct SdkImageSource {
+    /// `base64`.
+    r#type: String,
+    media_type: String,
+    data: String,
+}
+
+/// A block of any other kind, with its own fields.
+#[derive(ToSchema)]
+struct SdkOtherBlock {
+    r#type: String,
 }
 
 /// The end of a stream.

@@ -2,6 +2,8 @@
 //!
 //! The answers follow from the request, and have the shape that the program reads.
 
+use std::collections::HashMap;
+
 use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
@@ -31,7 +33,11 @@ enum Task {
 
 /// The answer to a request that is no conversation: given the texts of its messages, system messages included, and what it
 /// says of itself in its metadata.
-pub(crate) fn answer(headers: &HeaderMap, metadata: Option<&Value>, texts: &[String]) -> Option<String> {
+pub(crate) fn answer(
+    headers: &HeaderMap,
+    metadata: Option<&HashMap<String, Value>>,
+    texts: &[String],
+) -> Option<String> {
     let last = texts.last()?;
     let said = headers.get(TASK).and_then(|task| task.to_str().ok());
     let said = said.or_else(|| metadata?.get("task")?.as_str());
@@ -167,7 +173,7 @@ mod tests {
         let headers = HeaderMap::from_iter([header]);
         let texts = ["a prompt of one's own".to_owned()];
         assert_eq!(answer(&headers, None, &texts).unwrap(), r#"{"tags":["General"]}"#);
-        let metadata = json!({ "task": "title_generation" });
+        let metadata = HashMap::from([("task".to_owned(), json!("title_generation"))]);
         let title = answer(&HeaderMap::new(), Some(&metadata), &texts).unwrap();
         assert_eq!(title, r#"{"title":"A prompt of one's own"}"#);
         assert_eq!(named("TASKS.QUERY_GENERATION"), Some(Task::Queries));

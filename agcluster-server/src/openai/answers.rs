@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::error::OpenAiError;
 use crate::openapi::schemas::any_of::AnyOf;
+use crate::openapi::schemas::nothing::Null;
 
 /// A datum of a completion's stream.
 pub(super) type CompletionDatum = AnyOf<CompletionChunk, OpenAiError>;
@@ -32,7 +33,7 @@ struct CompletionChoice {
     index: u32,
     message: CompletionAnswer,
     /// None: an agent gives no probabilities.
-    logprobs: Option<Value>,
+    logprobs: Null,
     /// `stop`, or `length` for a turn that was cut off.
     finish_reason: String,
 }
@@ -108,6 +109,7 @@ pub(super) struct ResponseObject {
     incomplete_details: Option<HashMap<String, String>>,
     instructions: Option<String>,
     max_output_tokens: Option<u64>,
+    /// As it was sent.
     metadata: HashMap<String, Value>,
     model: String,
     output: Vec<ResponseItem>,
@@ -116,14 +118,27 @@ pub(super) struct ResponseObject {
     reasoning: HashMap<String, Option<String>>,
     store: bool,
     temperature: Option<f64>,
-    text: HashMap<String, Value>,
+    text: ResponseText,
     tool_choice: String,
     /// None: an agent has its own.
+    #[schema(max_items = 0)]
     tools: Vec<Value>,
     top_p: Option<f64>,
     truncation: String,
     usage: Option<ResponseUsage>,
     user: Option<String>,
+}
+
+/// What its text is.
+#[derive(ToSchema)]
+struct ResponseText {
+    format: ResponseTextFormat,
+}
+
+#[derive(ToSchema)]
+struct ResponseTextFormat {
+    /// `text`.
+    r#type: String,
 }
 
 /// Why a response failed.
@@ -155,7 +170,13 @@ pub(super) enum ResponseItem {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum ResponsePart {
     /// Of what was said.
-    OutputText { text: String, annotations: Vec<Value>, logprobs: Vec<Value> },
+    OutputText {
+        text: String,
+        #[schema(max_items = 0)]
+        annotations: Vec<Value>,
+        #[schema(max_items = 0)]
+        logprobs: Vec<Value>,
+    },
     /// Of what was thought and done.
     SummaryText { text: String },
 }
@@ -203,6 +224,7 @@ pub(super) enum ResponseEvent {
         item_id: String,
         content_index: u64,
         delta: String,
+        #[schema(max_items = 0)]
         logprobs: Vec<Value>,
     },
     #[serde(rename = "response.output_text.done")]
@@ -212,6 +234,7 @@ pub(super) enum ResponseEvent {
         item_id: String,
         content_index: u64,
         text: String,
+        #[schema(max_items = 0)]
         logprobs: Vec<Value>,
     },
     #[serde(rename = "response.content_part.done")]

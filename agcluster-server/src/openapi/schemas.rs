@@ -1,7 +1,9 @@
 //! Schemas of the library's own types, which know JSON Schema but not OpenAPI.
 
 pub(crate) mod any_of;
+pub(crate) mod config;
 pub(crate) mod git;
+pub(crate) mod nothing;
 pub(crate) mod streams;
 
 use std::borrow::Cow;
@@ -11,7 +13,7 @@ use agcluster_core::config::{AgentConfig, ConfigSummary, FieldProblem, FileProbl
 use agcluster_core::protocol::event::{AnsweredBy, Event as JournalEvent, PermissionRequest, Question};
 use agcluster_core::protocol::resources::{CpuUse, Measured, NetworkUse};
 use agcluster_core::protocol::workspace::TerminalList;
-use agcluster_core::protocol::{Answer, Decision, Settings};
+use agcluster_core::protocol::{Answer, Decision, ModelUsage, Outcome, Settings};
 use agcluster_core::provider::{Capabilities, Lifetime, Limits, Probe};
 use agcluster_core::session::messages::Message as TranscriptMessage;
 use agcluster_core::session::{ApprovalKind, ApprovalStatus, LaunchTimings, Waking};
@@ -53,6 +55,10 @@ named! {
     EventSchema = JournalEvent;
     /// An answer to what an agent asks.
     AnswerSchema = Answer;
+    /// How a turn ended.
+    OutcomeSchema = Outcome;
+    /// What a turn used of one model.
+    ModelUsageSchema = ModelUsage;
     /// What can be changed of a running session.
     SettingsSchema = Settings;
     /// How long a launch took.
@@ -108,5 +114,7 @@ pub(super) fn definitions() -> Map<String, Value> {
     let mut generator: SchemaGenerator = settings.into_generator();
     add(&mut generator);
     git::add(&mut generator);
-    generator.take_definitions(true)
+    let mut definitions = generator.take_definitions(true);
+    config::add(&mut definitions);
+    definitions
 }

@@ -1,3 +1,5 @@
+mod depth;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -215,72 +217,6 @@ fn every_kind_of_event_is_described() {
     {
         assert!(text.contains(&format!("\"const\":\"{kind}\"")), "{kind}: {text}");
     }
-}
-
-/// JSON whose shape is another document's business.
-const OPEN: &[(&str, &str)] = &[
-    ("get /openapi.json", "a description of an API: its schema is OpenAPI's own"),
-    ("get /api/configs/schema", "a JSON Schema: its schema is JSON Schema's own"),
-];
-
-/// The type of what is there, if something is.
-fn kind(types: &Value) -> Option<&str> {
-    let list = types.as_array().into_iter().flatten();
-    types.as_str().or_else(|| list.filter_map(Value::as_str).find(|kind| *kind != "null"))
-}
-
-/// Whether a schema says anything of what is there.
-fn says_something(document: &Value, schema: &Value) -> bool {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return says_something(document, document.pointer(reference.trim_start_matches('#')).unwrap());
-    }
-    let all = |list: &Value| {
-        let list = list.as_array().filter(|list| !list.is_empty());
-        list.is_some_and(|list| list.iter().all(|one| says_something(document, one)))
-    };
-    match kind(&schema["type"]) {
-        Some("object") | None => {
-            let fields = schema["properties"].as_object().is_some_and(|fields| !fields.is_empty());
-            let values = schema.get("additionalProperties").is_some_and(|one| says_something(document, one));
-            let one_of_all = schema["allOf"].as_array().into_iter().flatten();
-            let is_constant = schema.get("const").is_some();
-            fields
-                || values
-                || is_constant
-                || all(&schema["oneOf"])
-                || all(&schema["anyOf"])
-                || one_of_all.into_iter().any(|one| says_something(document, one))
-        }
-        Some("array") => says_something(document, &schema["items"]),
-        Some(_) => schema.get("contentSchema").is_none_or(|content| says_something(document, content)),
-    }
-}
-
-#[test]
-fn everything_in_json_that_is_taken_or_answered_has_a_schema_that_says_something() {
-    let document = document();
-    let mut seen = 0;
-    let mut open = BTreeSet::new();
-    for (name, operation) in operations(&document) {
-        let responses = operation["responses"].as_object().unwrap().values();
-        let request = operation.get("requestBody");
-        for content in responses.chain(request).filter_map(|body| body.get("content")?.as_object()) {
-            for (kind, described) in content {
-                if kind.contains("json") || kind.contains("yaml") || kind.contains("event-stream") {
-                    seen += 1;
-                    let schema = &described["schema"];
-                    // A frame says that it has data: what counts is what these are.
-                    let data = schema.pointer("/properties/data").filter(|_| kind.contains("event-stream"));
-                    if !says_something(&document, data.unwrap_or(schema)) {
-                        open.insert(name.clone());
-                    }
-                }
-            }
-        }
-    }
-    assert!(seen > 200, "only {seen} bodies were seen");
-    let known: BTreeSet<_> = OPEN.iter().map(|(name, _)| (*name).to_owned()).collect();
-    assert_eq!(open, known, "name the type, or say in OPEN why there is none");
 }
 
 /// The types of the sources that are described under a name, by that name.

@@ -39,7 +39,8 @@ pub(crate) struct ApprovalView<'a> {
     /// The answer that counts.
     answer: Option<AnswerView<'a>>,
     #[serde(flatten)]
-    asked: AskedView<'a>,
+    #[schema(value_type = AskedView)]
+    asked: Option<AskedView<'a>>,
 }
 
 /// What is asked.
@@ -61,7 +62,6 @@ enum AskedView<'a> {
         #[schema(value_type = Vec<QuestionSchema>)]
         questions: &'a [Question],
     },
-    Nothing {},
 }
 
 /// An answer to what an agent asks.
@@ -103,13 +103,13 @@ impl<'a> ApprovalView<'a> {
 }
 
 impl<'a> AskedView<'a> {
-    fn of(body: &'a EventBody) -> Self {
+    fn of(body: &'a EventBody) -> Option<Self> {
         match body {
-            EventBody::PermissionRequested(request) => Self::Leave { request },
+            EventBody::PermissionRequested(request) => Some(Self::Leave { request }),
             EventBody::QuestionAsked { request_id, call_id, questions } => {
-                Self::Answers { request_id, call_id: call_id.as_deref(), questions }
+                Some(Self::Answers { request_id, call_id: call_id.as_deref(), questions })
             }
-            _ => Self::Nothing {},
+            _ => None,
         }
     }
 }

@@ -10,9 +10,10 @@ use uuid::Uuid;
 
 use super::chat_frames;
 use crate::Problem;
+use crate::openapi::schemas::streams::ChatCost;
 
 /// What `answer` tells.
-#[derive(Debug, ToSchema)]
+#[derive(ToSchema)]
 #[expect(
     dead_code,
     reason = "for the description: the answer is made from the fields of a stream's last frames"
@@ -27,7 +28,23 @@ pub(crate) struct ChatAnswer {
     /// What the agent said, without what it thought.
     content: String,
     /// The tools that it called, with what they gave back.
-    tools: Vec<Value>,
+    tools: Vec<ChatTool>,
+    #[serde(flatten)]
+    cost: ChatCost,
+}
+
+/// A tool that was called.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "as `ChatAnswer`")]
+struct ChatTool {
+    tool_use_id: String,
+    tool_name: String,
+    tool_input: Value,
+    /// A text, or what the tool gave.
+    #[schema(required = false)]
+    output: Value,
+    #[schema(required = false)]
+    is_error: bool,
 }
 
 /// Waits for the end of a turn and tells what came of it.

@@ -11,6 +11,8 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::chat_frames;
+use crate::openapi::schemas::streams::ChatUsage;
+use crate::openapi::schemas::{ModelUsageSchema, OutcomeSchema};
 
 /// A job without what came of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,7 +28,7 @@ pub(crate) struct JobView<'a> {
     /// Whether it was asked for as a job.
     background: bool,
     /// How it ended.
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<OutcomeSchema>)]
     outcome: Option<&'a Outcome>,
     /// When it was asked for.
     created_at: Timestamp,
@@ -48,10 +50,10 @@ pub(crate) struct WholeJob<'a> {
     /// Output in the shape that was asked for.
     structured_output: Option<&'a Value>,
     /// Tokens.
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<ChatUsage>)]
     usage: Option<Value>,
     /// The same by model.
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<HashMap<String, ModelUsageSchema>>)]
     models: Option<&'a BTreeMap<String, ModelUsage>>,
     /// US dollars, as the agent program reckons them.
     cost_usd: Option<f64>,

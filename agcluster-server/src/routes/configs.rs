@@ -18,6 +18,7 @@ use super::config_document::Document;
 use crate::auth::{Caller, MaybeCaller};
 use crate::extract::Path;
 use crate::openapi::problems::{BODY, CALLER, problems};
+use crate::openapi::schemas::config::ConfigDocument;
 use crate::openapi::schemas::{ConfigProblemSchema, ConfigSchema, ConfigSummarySchema, FileProblemSchema};
 use crate::{AppState, Problem};
 
@@ -163,7 +164,7 @@ pub(crate) async fn get(
 /// The body is the document, as JSON or YAML.
 #[utoipa::path(
     post, path = "/api/configs", operation_id = "create_config", tag = "Configurations",
-    security(("key" = [])), request_body(content((ConfigSchema = "application/json"), (ConfigSchema = "application/yaml"))),
+    security(("key" = [])), request_body(content((ConfigDocument = "application/json"), (ConfigDocument = "application/yaml"))),
     responses((status = 201, description = "It is kept", body = Saved), CreateProblems),
 )]
 pub(crate) async fn create(
@@ -179,7 +180,7 @@ pub(crate) async fn create(
 /// Saves a configuration of the caller's own, in place of what the caller has under its id.
 #[utoipa::path(
     post, path = "/api/configs/custom", operation_id = "save_config", tag = "Configurations",
-    security(("key" = [])), request_body(content((ConfigSchema = "application/json"), (ConfigSchema = "application/yaml"))),
+    security(("key" = [])), request_body(content((ConfigDocument = "application/json"), (ConfigDocument = "application/yaml"))),
     responses((status = 200, description = "It is kept", body = Saved), SaveProblems),
 )]
 pub(crate) async fn save(
@@ -211,7 +212,7 @@ pub(crate) async fn list_own(State(state): State<AppState>, caller: Caller) -> J
         ("id" = String, Path, description = "The configuration"),
         ("if-match" = Option<String>, Header, description = "The ETag that the caller has seen"),
     ),
-    request_body(content((ConfigSchema = "application/json"), (ConfigSchema = "application/yaml"))),
+    request_body(content((ConfigDocument = "application/json"), (ConfigDocument = "application/yaml"))),
     responses((status = 200, description = "It is kept", body = Saved), UpdateProblems),
 )]
 pub(crate) async fn update(
@@ -272,7 +273,7 @@ pub(crate) async fn remove_own(
 /// field.
 #[utoipa::path(
     post, path = "/api/configs/validate", operation_id = "validate_config", tag = "Configurations",
-    request_body(content((ConfigSchema = "application/json"), (ConfigSchema = "application/yaml"))),
+    request_body(content((ConfigDocument = "application/json"), (ConfigDocument = "application/yaml"))),
     responses((status = 200, description = "What is right and wrong with it", body = Tried), ValidateProblems),
 )]
 pub(crate) async fn validate(State(state): State<AppState>, document: Document) -> Json<Tried> {

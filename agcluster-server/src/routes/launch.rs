@@ -21,6 +21,7 @@ use super::{git, idempotency, provider_names};
 use crate::auth::Bearer;
 use crate::extract::Digested;
 use crate::openapi::problems::{AGENT, BODY, IDEMPOTENCY, PROVIDER, RUNNING, problems};
+use crate::openapi::schemas::config::InlineConfig;
 use crate::settings::model_base_url;
 use crate::{AppState, Problem};
 
@@ -58,7 +59,7 @@ pub(crate) struct LaunchRequest {
     /// A configuration of the server's.
     config_id: Option<String>,
     /// Or one brought along.
-    #[schema(value_type = Option<HashMap<String, Value>>)]
+    #[schema(value_type = Option<InlineConfig>)]
     config: Option<Value>,
     /// Where: a name, or several to be asked in their order; the server's default when absent.
     #[schema(schema_with = provider_names::schema)]

@@ -16,6 +16,7 @@ use super::{git, sessions};
 use crate::auth::Caller;
 use crate::extract::{MaybeJson, Path};
 use crate::openapi::problems::{AGENT, BODY, PROVIDER, RUNNING, SESSION, problems};
+use crate::openapi::schemas::config::InlineConfig;
 use crate::{AppState, Problem};
 
 /// The routes.
@@ -43,6 +44,7 @@ pub(crate) struct RestartRequest {
     #[schema(value_type = Option<HashMap<String, String>>)]
     git_credentials: Option<Credentials>,
     /// The configuration of a launch that brought one along, which is kept nowhere either.
+    #[schema(value_type = Option<InlineConfig>)]
     config: Option<Value>,
 }
 

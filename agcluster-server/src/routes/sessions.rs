@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use crate::auth::Caller;
 use crate::extract::{MaybeJson, Path};
 use crate::openapi::problems::{AGENT, BODY, CALLER, PROVIDER, RUNNING, SESSION, problems};
+use crate::openapi::schemas::nothing::Null;
 use crate::openapi::schemas::{TimingsSchema, WakingSchema};
 use crate::{AppState, Problem};
 
@@ -77,7 +78,7 @@ pub(crate) struct SessionView<'a> {
     #[schema(value_type = Option<TimingsSchema>)]
     timings: Option<LaunchTimings>,
     /// Always null; earlier clients expect the field.
-    #[schema(value_type = Option<Value>)]
+    #[schema(value_type = Null)]
     config: (),
 }
 

@@ -96,6 +96,15 @@ async fn readings_have_their_time_as_id_and_the_newest_comes_first() {
         assert!(next > last, "{next} was seen already");
         last = next;
     }
+    // One stream has one after another.
+    let request =
+        api.request(reqwest::Method::GET, &format!("/api/resources/{}/stream?interval=1", session.id));
+    let mut readings = agcluster_tests::system::Chat::new(request.send().await.unwrap());
+    for _ in 0..2 {
+        let next = soon(readings.next()).await.unwrap().unwrap();
+        assert!(next.id.unwrap() > last && next.data["session_id"] == session.id.as_str(), "{next:?}");
+        last = next.id.unwrap();
+    }
     for (after, code) in
         [("x", "invalid_cursor"), ("1.1", "invalid_cursor"), ("99999999999999", "cursor_in_future")]
     {
@@ -136,6 +145,20 @@ async fn cut_log(provider: Provider) {
         assert!(rest.starts_with(&text(&all[index + 1..])), "behind {id:?}");
         let repeated = text(&all[index..=index]);
         assert!(!rest.starts_with(&(repeated.clone() + &text(&all[index + 1..]))) || repeated.is_empty());
+    }
+    // One that follows is told what comes while it is open.
+    let following = api.request(reqwest::Method::GET, &format!("{path}?follow=true")).send().await.unwrap();
+    let mut following = agcluster_tests::system::Chat::new(following);
+    let mut told = String::new();
+    while !told.starts_with(&text(&all)) {
+        let frame = soon(following.next()).await.unwrap().unwrap();
+        told.push_str(frame.data["data"].as_str().unwrap_or_default());
+    }
+    let before = text(&log(None).await);
+    session.ask("@@say hello").await.unwrap();
+    while told.len() <= before.len() {
+        let frame = soon(following.next()).await.unwrap().unwrap();
+        told.push_str(frame.data["data"].as_str().unwrap_or_default());
     }
     let number = all[0].0.as_deref().unwrap().split_once('-').unwrap().0.to_owned();
     for (id, status, code) in [

@@ -32,6 +32,26 @@ async fn a_token_opens_one_terminal_once() {
 }
 
 #[tokio::test]
+async fn of_two_that_show_one_token_at_once_one_is_let_in() {
+    let system = system().await;
+    let api = system.api("key");
+    let session = scripted(&api).await;
+    for _ in 0..10 {
+        let before = jiff::Timestamp::now();
+        let path = format!("/api/agents/{}/terminal/token", session.id);
+        let given = api.post(&path, json!({})).await.unwrap().body;
+        let until: jiff::Timestamp = given["expires_at"].as_str().unwrap().parse().unwrap();
+        let lasts = until.duration_since(before).as_secs();
+        assert!((1..=120).contains(&lasts), "it is good for a minute, not for {lasts} s");
+        let ask =
+            || with_bearer(request(&api, "/ws/terminal").unwrap(), given["token"].as_str().unwrap()).unwrap();
+        let both = tokio::join!(Screen::connect(ask()), Screen::connect(ask()));
+        assert!(both.0.is_ok() != both.1.is_ok(), "{both:?}");
+    }
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_token_that_has_expired_opens_nothing() {
     let arguments = ["--terminal-token-lifetime=0"];
     let system = System::start_with(Provider::Memory, &arguments).await.unwrap();

@@ -34,6 +34,8 @@ pub(super) enum Malice {
     LongRefusal,
     /// It answers what is asked of the workspace without end.
     EndlessAnswer,
+    /// It never says what its container uses.
+    NeverMeasured,
 }
 
 /// Serves one connection.
@@ -61,6 +63,7 @@ pub(super) async fn serve(malice: Malice, mut io: impl AsyncRead + AsyncWrite + 
         ("/configure", Malice::NeverConfigured) => std::future::pending().await,
         ("/configure", _) => whole(&mut io, "200 OK", &json!({ "agent": "hostile 1", "last_seq": 0 })).await,
         ("/events", _) => events(malice, &mut io).await,
+        ("/resources", Malice::NeverMeasured) => std::future::pending().await,
         (path, Malice::LongRefusal) if path.starts_with("/workspace") => {
             let problem = json!({ "code": "agents_own_code", "detail": "x".repeat(3 << 20) });
             whole(&mut io, "418 I'm a teapot", &problem).await

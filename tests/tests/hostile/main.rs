@@ -110,6 +110,22 @@ async fn an_agent_server_that_says_nothing_any_more_is_asked_anew_and_hurts_nobo
     sessions.remove(session.id()).await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_measurement_that_never_comes_holds_nobody_up_and_is_given_up() {
+    let (_, sessions) = sessions(Malice::NeverMeasured);
+    let session = sessions.launch(launch("hostile")).await.unwrap();
+    let mut measuring = std::pin::pin!(session.resources());
+    tokio::select! {
+        biased;
+        used = &mut measuring => panic!("{used:?}"),
+        () = a_good_turn(&sessions) => {}
+    }
+    let SessionError::Agent(error) = measuring.await.unwrap_err() else { panic!("another error") };
+    assert!(matches!(error, AgentError::Timeout { .. }), "{error}");
+    assert_eq!(session.info().state.status.as_str(), "running");
+    sessions.remove(session.id()).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_flood_of_events_fills_neither_memory_nor_the_way_of_others() {
     let (_, sessions) = sessions(Malice::Flood);

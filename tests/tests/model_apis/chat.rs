@@ -94,9 +94,17 @@ async fn a_busy_session_says_when_to_come_back_and_can_be_waited_for() {
     let in_session = [("x-session-id", session.id.as_str())];
     let mut running = session.chat("@@say begun\n@@gate go").await.unwrap();
     running.until("question_asked").await.unwrap();
-    let busy = send(&api, CHAT, &in_session, ask("me too")).await;
-    assert_eq!(error(&busy), (409, "invalid_request_error", "session_busy"));
-    assert_eq!(busy.headers["retry-after"], "1");
+    let mut body = ask("me too");
+    body["input"] = "me too".into();
+    body["max_tokens"] = 1000.into();
+    for path in [CHAT, "/chat/completions", "/v1/responses", "/v1/messages"] {
+        for streams in [false, true] {
+            body["stream"] = streams.into();
+            let busy = send(&api, path, &in_session, body.clone()).await;
+            assert_eq!(error(&busy), (409, "invalid_request_error", "session_busy"), "{path}");
+            assert_eq!(busy.headers["retry-after"], "1", "{path}");
+        }
+    }
     let waiting =
         tokio::spawn(api.clone().send_later(post(&api, CHAT, &in_session, &queue("@@say my turn"))));
     while session.get().await.unwrap().body["queued"] == json!([]) {
@@ -106,17 +114,6 @@ async fn a_busy_session_says_when_to_come_back_and_can_be_waited_for() {
     assert_eq!(session.post("answer", answer).await.unwrap().status, StatusCode::OK);
     assert_eq!(said(&waiting.await.unwrap()), "my turn");
     system.stop().await.unwrap();
-}
-
-/// Sends in a task of its own.
-trait SendLater {
-    fn send_later(self, request: RequestBuilder) -> impl Future<Output = Answer> + Send;
-}
-
-impl SendLater for Api {
-    async fn send_later(self, request: RequestBuilder) -> Answer {
-        self.send(request).await.unwrap()
-    }
 }
 
 #[tokio::test]
@@ -135,20 +132,51 @@ async fn a_request_that_is_repeated_under_its_name_runs_once() {
 }
 
 #[tokio::test]
-async fn pictures_and_files_reach_the_agent() {
+async fn pictures_and_files_reach_the_agent_whichever_api_they_come_by() {
     let system = system().await;
     let api = system.api("key");
-    let session = scripted(&api).await;
     let png =
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-    let body = json!({ "model": "any", "messages": [{ "role": "user", "content": [
-        { "type": "text", "text": "@@say seen" },
-        { "type": "image_url", "image_url": { "url": format!("data:image/png;base64,{png}") } },
-        { "type": "file", "file": { "filename": "a.txt", "file_data": "data:text/plain;base64,aGVsbG8=" } },
-    ]}]});
-    let answer = send(&api, CHAT, &[("x-session-id", &session.id)], body).await;
-    assert_eq!(said(&answer), "seen");
-    let prompt = &prompts(&api, &session.id).await[0];
-    assert_eq!(prompt, "@@say seen\n---\n[picture]\n---\n<file name=\"a.txt\">\nhello\n</file>");
+    let (picture, file) = (format!("data:image/png;base64,{png}"), "data:text/plain;base64,aGVsbG8=");
+    let source = json!({ "type": "base64", "media_type": "image/png", "data": png });
+    let document = json!({ "type": "text", "media_type": "text/plain", "data": "hello" });
+    for (path, field, parts) in [
+        (
+            CHAT,
+            "messages",
+            json!([
+                { "type": "text", "text": "@@say seen" },
+                { "type": "image_url", "image_url": { "url": picture } },
+                { "type": "file", "file": { "filename": "a.txt", "file_data": file } },
+            ]),
+        ),
+        (
+            "/v1/responses",
+            "input",
+            json!([
+                { "type": "input_text", "text": "@@say seen" },
+                { "type": "input_image", "image_url": picture },
+                { "type": "input_file", "filename": "a.txt", "file_data": file },
+            ]),
+        ),
+        (
+            "/v1/messages",
+            "messages",
+            json!([
+                { "type": "text", "text": "@@say seen" },
+                { "type": "image", "source": source },
+                { "type": "document", "title": "a.txt", "source": document },
+            ]),
+        ),
+    ] {
+        let session = scripted(&api).await;
+        let body =
+            json!({ "model": "any", "max_tokens": 1000, field: [{ "role": "user", "content": parts }] });
+        let answer = send(&api, path, &[("x-session-id", &session.id)], body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", answer.body);
+        let prompt = &prompts(&api, &session.id).await[0];
+        let expected = "@@say seen\n---\n[picture]\n---\n<file name=\"a.txt\">\nhello\n</file>";
+        assert_eq!(prompt, expected, "{path}");
+    }
     system.stop().await.unwrap();
 }

@@ -9,10 +9,12 @@ mod lasting;
 mod messages;
 mod models;
 mod official;
+mod order;
 mod refusals;
 mod responses;
 mod resumed;
 mod sessions;
+mod usage;
 
 use agcluster_tests::system::{Answer, Api, Provider, Session, System};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -23,7 +25,11 @@ const SCRIPTED: &str = "{id: scripted, name: Scripted, driver: scripted}";
 
 /// A system with two scripted agents.
 async fn system() -> System {
-    let system = System::start(Provider::Memory).await.unwrap();
+    system_on(Provider::Memory).await
+}
+
+async fn system_on(provider: Provider) -> System {
+    let system = System::start(provider).await.unwrap();
     let folder = system.agent_configs();
     std::fs::write(folder.join("scripted.yaml"), SCRIPTED).unwrap();
     std::fs::write(folder.join("second.yaml"), SCRIPTED.replace("scripted, name", "second, name")).unwrap();
@@ -119,4 +125,15 @@ async fn prompts(api: &Api, session: &str) -> Vec<String> {
         texts.collect::<Vec<_>>().join("\n---\n")
     };
     of_user.map(text).collect()
+}
+
+/// Sends in a task of its own.
+trait SendLater {
+    fn send_later(self, request: RequestBuilder) -> impl Future<Output = Answer> + Send;
+}
+
+impl SendLater for Api {
+    async fn send_later(self, request: RequestBuilder) -> Answer {
+        self.send(request).await.unwrap()
+    }
 }

@@ -166,6 +166,30 @@ async fn a_session_for_one_answer_goes_with_its_client() {
     system.stop().await.unwrap();
 }
 
+/// As the engine itself shows it: containers and volumes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_for_one_answer_leaves_no_container_and_no_volume() {
+    let system = system_on(Provider::Docker).await;
+    let api = system.api("key");
+    for (path, field) in [(CHAT, "messages"), ("/v1/responses", "input"), ("/v1/messages", "messages")] {
+        let said = json!([{ "role": "user", "content": "@@say begun\n@@gate go" }]);
+        let body = json!({ "model": "scripted", "max_tokens": 1000, "store": false, field: said });
+        let waiting = tokio::spawn(api.clone().send_later(post(&api, path, &[], &body)));
+        while !sessions(&api).await.iter().any(|session| session["turn"].is_string()) {
+            assert!(!waiting.is_finished(), "{path}: {:?}", waiting.await);
+        }
+        assert_ne!(system.left_behind().await.unwrap(), Vec::<String>::new(), "{path}: it has a container");
+        let session = api.session(sessions(&api).await[0]["session_id"].as_str().unwrap());
+        session.events(0).await.unwrap().until("question_asked").await.unwrap();
+        let answer = json!({ "request_id": "go", "decision": "answers", "answers": {} });
+        assert_eq!(session.post("answer", answer).await.unwrap().status, StatusCode::OK);
+        assert_eq!(waiting.await.unwrap().status, StatusCode::OK, "{path}");
+        none_left(&api).await;
+        assert_eq!(system.left_behind().await.unwrap(), Vec::<String>::new(), "{path}");
+    }
+    system.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_turn_in_a_lasting_session_runs_on_without_its_client() {
     let system = system().await;

@@ -22,7 +22,7 @@ const SILENT: &str = "^(stream_(approvals|tools)|watch_(files|resources)|get_log
 /// What is not asked of the session that is there: its commands would run on this machine, since it has no container.
 const DANGEROUS: &str = "^(exec|delete_session)$";
 
-async fn python(arguments: &[&str], folder: &Path) -> anyhow::Result<()> {
+pub(super) async fn python(arguments: &[&str], folder: &Path) -> anyhow::Result<()> {
     let python = needed("AGCLUSTER_PYTHON")?;
     let running = Command::new(python).args(arguments).current_dir(folder).kill_on_drop(true).output();
     let output = tokio::time::timeout(LIMIT, running).await.context("it does not come to an end")??;
@@ -88,67 +88,4 @@ async fn every_event_is_as_it_is_described() {
     python(&["-c", include_str!("fuzz/events.py"), &description, "events.json"], folder.path())
         .await
         .unwrap();
-}
-
-/// Those of a session that works, the frames of its chats among them, and the golden ones in the shapes of OpenAI and Anthropic.
-#[tokio::test]
-async fn every_answer_of_a_session_is_as_it_is_described() {
-    let system = System::start(Provider::Memory).await.unwrap();
-    std::fs::write(
-        system.agent_configs().join("scripted.yaml"),
-        "{id: scripted, name: Scripted, driver: scripted}",
-    )
-    .unwrap();
-    system.configs().files().reload().await;
-    let api = system.api(KEY);
-    let uuid = "0b5e3a9c-6f0e-4d55-9f3a-2b1c4d5e6f70";
-    let made = api.post("/sessions", json!({ "sessionId": uuid, "agent": "scripted" })).await.unwrap();
-    assert_eq!(made.status, 201, "{}", made.body);
-    let id = format!("conv-{uuid}");
-    let chat = format!("/api/agents/{id}/chat");
-    let said = "@@think hm\n@@tool Bash {\"command\":\"ls\"} => a\n@@todo x; y\n@@say hello";
-    let (jobs, job) =
-        ("/generate/v2", json!({ "prompt": "@@say two", "session_id": uuid, "background": true }));
-    let requests = [
-        ("post", "/api/agents/{id}/chat", chat, Some(json!({ "message": said }))),
-        ("post", "/generate/v2", jobs.to_owned(), Some(json!({ "prompt": "@@say one", "session_id": uuid }))),
-        ("get", "/sessions", "/sessions".to_owned(), None),
-        ("get", "/sessions/{id}/messages", format!("/sessions/{uuid}/messages"), None),
-        ("put", "/sessions/{id}", format!("/sessions/{uuid}"), Some(json!({ "name": "Mine" }))),
-        ("get", "/sessions/filesystem/files", "/sessions/filesystem/files".to_owned(), None),
-        ("get", "/sessions/filesystem/search", "/sessions/filesystem/search?path=a".to_owned(), None),
-        ("get", "/git/repositories", "/git/repositories".to_owned(), None),
-        ("get", "/env/{names}", "/env/HOME".to_owned(), None),
-        ("post", "/terminal/token", "/terminal/token".to_owned(), Some(json!({ "deploymentId": uuid }))),
-        ("put", "/api/files/{id}/{path}", format!("/api/files/{id}/new.txt"), Some(json!("text"))),
-        (
-            "post",
-            "/api/files/{id}/mkdir",
-            format!("/api/files/{id}/mkdir"),
-            Some(json!({ "path": "folder" })),
-        ),
-        ("get", "/v1/models", "/v1/models".to_owned(), None),
-        ("post", "/generate/v2", jobs.to_owned(), Some(job)),
-    ];
-    let mut answers = Vec::new();
-    for (method, path, url, body) in requests {
-        let mut request = api.request(method.to_uppercase().parse().unwrap(), &url);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let kind = headers["content-type"].to_str().unwrap().split(';').next().unwrap();
-        let text = response.text().await.unwrap();
-        assert!(status < 300, "{method} {url}: {status} {text}");
-        answers.push(json!({ "method": method, "path": path, "status": status.to_string(), "kind": kind, "text": text }));
-    }
-    system.stop().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("answers.json"), json!(answers).to_string()).unwrap();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
-    let at = |path: &str| root.join(path).display().to_string();
-    let (description, sources) = (at("docs/api/openapi.json"), at("agcluster-server/src"));
-    let arguments = ["-c", include_str!("fuzz/answers.py"), &description, &sources, "answers.json"];
-    python(&arguments, folder.path()).await.unwrap();
 }

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod answers;
 mod dashboard;
 mod description;
 mod fuzz;

@@ -1,5 +1,7 @@
 //! Responses as OpenAI's clients read them.
 
+use std::collections::HashMap;
+
 use agcluster_core::protocol::{TurnId, Usage};
 use agcluster_core::store::TurnRecord;
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ pub(super) struct Settings {
     model: String,
     instructions: Option<String>,
     previous: Option<String>,
-    metadata: Value,
+    metadata: HashMap<String, Value>,
     user: Option<String>,
     store: bool,
     background: bool,
@@ -33,7 +35,7 @@ impl Settings {
             model: request.model.clone(),
             instructions: request.instructions.clone(),
             previous: request.previous_response_id.clone(),
-            metadata: request.metadata.clone().unwrap_or_else(|| json!({})),
+            metadata: request.metadata.clone().unwrap_or_default(),
             user: request.user.clone(),
             store: request.store,
             background: request.background,
@@ -48,7 +50,7 @@ impl Settings {
             model: config.to_owned(),
             instructions: None,
             previous: None,
-            metadata: json!({}),
+            metadata: HashMap::new(),
             user: None,
             store: true,
             background: turn.background,

@@ -1,5 +1,7 @@
 //! What a response is asked with.
 
+use std::collections::HashMap;
+
 use agcluster_core::protocol::PromptBlock;
 use serde::Deserialize;
 use serde_json::Value;
@@ -25,7 +27,8 @@ pub(in crate::openai) struct ResponsesRequest {
     pub(super) store: bool,
     pub(super) previous_response_id: Option<String>,
     pub(super) user: Option<String>,
-    pub(super) metadata: Option<Value>,
+    /// What the client says of its own request.
+    pub(super) metadata: Option<HashMap<String, Value>>,
     /// Ours: whether to wait for the end of a running turn.
     #[serde(default)]
     pub(super) queue: bool,

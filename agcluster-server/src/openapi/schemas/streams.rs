@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::EventSchema;
 use super::any_of::AnyOf;
+use super::{EventSchema, ModelUsageSchema};
 use crate::Problem;
 use crate::projections::approval::ApprovalView;
 
@@ -102,17 +102,23 @@ pub(crate) enum ChatPiece {
         model: Option<String>,
     },
     /// What the turn cost.
-    Metadata {
-        final_content: Option<String>,
-        structured_output: Option<Value>,
-        /// US dollars.
-        cost_usd: Option<f64>,
-        duration_ms: Option<u64>,
-        num_turns: Option<u32>,
-        usage: ChatUsage,
-        /// Tokens by model.
-        models: Option<HashMap<String, Value>>,
-    },
+    Metadata(ChatCost),
+}
+
+/// What a turn cost.
+#[derive(ToSchema)]
+pub(crate) struct ChatCost {
+    /// The agent's last words.
+    final_content: Option<String>,
+    /// Output in the shape that was asked for.
+    structured_output: Option<Value>,
+    /// US dollars.
+    cost_usd: Option<f64>,
+    duration_ms: u64,
+    num_turns: u32,
+    usage: ChatUsage,
+    /// The same by model.
+    models: HashMap<String, ModelUsageSchema>,
 }
 
 /// Any other event of a session, with its own `type` and fields: see `Event`.
