@@ -57,7 +57,7 @@ pub(crate) fn models(all: &[Model]) -> AnthropicModelList {
     let render = |model: &Model| AnthropicModel {
         r#type: "model",
         id: model.id(),
-        display_name: model.config.name.clone(),
+        display_name: model.title(),
         created_at: model.config.created_at.unwrap_or_default(),
     };
     let id = |model: Option<&Model>| model.map(Model::id);

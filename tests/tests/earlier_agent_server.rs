@@ -226,9 +226,9 @@ async fn repositories_and_differences_have_the_earlier_shapes() {
     assert_eq!(staged["files"], json!([]));
     for (query, status, code) in [
         ("path=app&base=nowhere", 404, "git_ref_not_found"),
-        ("path=app&base=--output=x", 400, "git_ref_invalid"),
+        ("path=app&base=--output=x", 404, "git_ref_not_found"),
         ("path=../..", 400, "invalid_path"),
-        ("base=HEAD", 400, "invalid_query"),
+        ("base=HEAD", 404, "git_not_a_repository"),
     ] {
         let wrong = api.get(&format!("/git/diff?{query}")).await.unwrap();
         assert_eq!(refused(&wrong), (status, code), "{query}");

@@ -170,12 +170,20 @@ async fn browsers_of_the_allowed_origins_may_call_and_others_may_not() {
             .request(Method::OPTIONS, api.url("/api/agents/launch"))
             .header("origin", origin)
             .header("access-control-request-method", "POST")
-            .header("access-control-request-headers", "content-type,authorization,x-session-id")
+            .header(
+                "access-control-request-headers",
+                "content-type,authorization,x-session-id,x-stainless-os,x-openwebui-chat-id",
+            )
             .send()
     };
     let allowed = preflight("http://localhost:3000").await.unwrap();
     assert_eq!(allowed.headers()["access-control-allow-origin"], "http://localhost:3000");
     assert_eq!(allowed.headers()["access-control-allow-credentials"], "true");
+    // An SDK in a browser has headers of its own.
+    let headers = allowed.headers()["access-control-allow-headers"].to_str().unwrap();
+    for header in ["authorization", "x-session-id", "x-stainless-os", "x-openwebui-chat-id"] {
+        assert!(headers.contains(header), "{headers}");
+    }
     assert_eq!(allowed.headers()["access-control-max-age"], "600");
     let other = preflight("http://evil.example").await.unwrap();
     assert!(!other.headers().contains_key("access-control-allow-origin"));

@@ -23,11 +23,19 @@ pub(crate) struct Model {
 }
 
 impl Model {
-    /// The name.
+    /// The name in requests.
     pub(crate) fn id(&self) -> String {
         match &self.chosen {
             None => self.config.id.clone(),
             Some(model) => format!("{}/{model}", self.config.id),
+        }
+    }
+
+    /// The name for people, who see them in one list.
+    pub(crate) fn title(&self) -> String {
+        match &self.chosen {
+            None => self.config.name.clone(),
+            Some(model) => format!("{} ({model})", self.config.name),
         }
     }
 }

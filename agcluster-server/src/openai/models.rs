@@ -46,6 +46,7 @@ pub(crate) struct ModelObject {
     created: i64,
     /// `agcluster`.
     owned_by: &'static str,
+    /// The name for people.
     name: String,
     description: Option<String>,
 }
@@ -57,7 +58,7 @@ impl ModelObject {
             object: "model",
             created: model.config.created_at.map_or(0, |at| at.as_second()),
             owned_by: "agcluster",
-            name: model.config.name.clone(),
+            name: model.title(),
             description: model.config.description.clone(),
         }
     }

@@ -146,20 +146,6 @@ async fn cut_log(provider: Provider) {
         let repeated = text(&all[index..=index]);
         assert!(!rest.starts_with(&(repeated.clone() + &text(&all[index + 1..]))) || repeated.is_empty());
     }
-    // One that follows is told what comes while it is open.
-    let following = api.request(reqwest::Method::GET, &format!("{path}?follow=true")).send().await.unwrap();
-    let mut following = agcluster_tests::system::Chat::new(following);
-    let mut told = String::new();
-    while !told.starts_with(&text(&all)) {
-        let frame = soon(following.next()).await.unwrap().unwrap();
-        told.push_str(frame.data["data"].as_str().unwrap_or_default());
-    }
-    let before = text(&log(None).await);
-    session.ask("@@say hello").await.unwrap();
-    while told.len() <= before.len() {
-        let frame = soon(following.next()).await.unwrap().unwrap();
-        told.push_str(frame.data["data"].as_str().unwrap_or_default());
-    }
     let number = all[0].0.as_deref().unwrap().split_once('-').unwrap().0.to_owned();
     for (id, status, code) in [
         ("x", 400, "invalid_cursor"),
@@ -170,6 +156,25 @@ async fn cut_log(provider: Provider) {
         let refused = api.get(&format!("{path}?after={id}")).await.unwrap();
         assert_eq!((refused.status.as_u16(), refused.code()), (status, code), "{id}");
     }
+    // One that follows is told what comes while it is open, such as that what served the workspace was ended.
+    let request = api.request(reqwest::Method::GET, &format!("{path}?follow=true"));
+    let mut following = agcluster_tests::system::Chat::new(request.send().await.unwrap());
+    let (before, mut told) = (text(&all), String::new());
+    let mut follow_until = async |wanted: &str| {
+        while !told.contains(wanted) {
+            let frame = soon(following.next()).await.unwrap().unwrap();
+            told.push_str(frame.data["data"].as_str().unwrap());
+        }
+    };
+    follow_until(&before).await;
+    let exec = format!("/api/agents/{}/exec", session.id);
+    for command in ["kill -9 $PPID", "true"] {
+        let request = api.request(reqwest::Method::POST, &exec);
+        let request = request.json(&json!({ "command": ["sh", "-c", command] }));
+        soon(soon(request.send()).await.unwrap().text()).await.unwrap();
+    }
+    assert!(!before.contains("was ended"), "{before}");
+    follow_until("was ended").await;
     system.stop().await.unwrap();
 }
 

@@ -105,3 +105,27 @@ pub(crate) async fn an_approval_is_answered_from_the_list_or_expires(
     ensure!(late.status == 410 && late.code() == "approval_expired", "{}", late.body);
     system.stop().await
 }
+
+pub(crate) async fn an_approval_for_once_is_asked_again_and_one_for_the_session_is_not(
+    provider: Provider,
+) -> anyhow::Result<()> {
+    let system = System::start(provider).await?;
+    let api = system.api(KEY);
+    let session = api.launch(asking_agent(&["Bash"])).await?;
+    let mut chat = session.chat("@@bash touch same\n@@bash touch same\n@@text done").await?;
+    for scope in ["once", "session"] {
+        chat.until("permission_requested").await?;
+        let list = api.get("/api/approvals").await?.body;
+        ensure!(list["total"] == 1, "{list:#}");
+        let id = list["approvals"][0]["id"].as_str().context("an approval has an id")?;
+        let allow = json!({ "decision": "allow", "scope": scope });
+        let allowed = api.post(&format!("/api/approvals/{id}"), allow).await?;
+        ensure!(allowed.body["status"] == "allowed", "{}", allowed.body);
+        chat.until("tool_complete").await?;
+    }
+    chat.rest().await?;
+    let frames = turn(&session, "@@bash touch same\n@@text done").await?;
+    ensure!(of_kind(&frames, "permission_requested").is_empty(), "{frames:#?}");
+    ensure!(of_kind(&frames, "tool_complete").iter().all(|tool| tool["is_error"] == false), "{frames:#?}");
+    system.stop().await
+}

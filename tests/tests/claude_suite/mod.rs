@@ -45,6 +45,7 @@ macro_rules! claude_suite_on {
             a_permission_that_is_denied_keeps_the_tool_from_running,
             a_changed_input_is_what_runs,
             an_approval_is_answered_from_the_list_or_expires,
+            an_approval_for_once_is_asked_again_and_one_for_the_session_is_not,
             a_question_is_asked_and_its_answer_reaches_the_agent,
             an_interrupt_ends_a_turn_that_streams,
             an_interrupt_ends_a_command_that_runs,

@@ -22,6 +22,13 @@ async fn configurations_are_models_alone_and_with_each_model() {
         }
     }
     assert!(!ids.iter().any(|id| id.starts_with("scripted/")), "{ids:?}");
+    // What people choose from tells them apart, too.
+    let names: std::collections::HashSet<_> =
+        list["data"].as_array().unwrap().iter().map(|model| model["name"].as_str().unwrap()).collect();
+    assert!(
+        names.contains("Code Assistant") && names.contains("Code Assistant (claude-opus-4-5)"),
+        "{names:?}"
+    );
     let none = api.get("/v1/models/gpt-4o").await.unwrap();
     assert_eq!(error(&none), (404, "invalid_request_error", "model_not_found"));
     system.stop().await.unwrap();
