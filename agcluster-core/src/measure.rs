@@ -67,7 +67,10 @@ const COMMITS: &str = "agcluster_store_commits_total";
 const COMMIT_SECONDS: &str = "agcluster_store_commit_seconds";
 const CHANGES: &str = "agcluster_store_changes_total";
 const WRITES_WAITING: &str = "agcluster_store_writes_waiting";
+const CONNECTIONS: &str = "agcluster_store_connections";
+const CONNECTIONS_MAX: &str = "agcluster_store_connections_max";
 const READERS: &str = "agcluster_journal_readers";
+const ASKING: &str = "agcluster_agent_requests_under_way";
 const SESSIONS: &str = "agcluster_sessions";
 const TURNS_RUNNING: &str = "agcluster_turns_running";
 const TURNS_WAITING: &str = "agcluster_turns_waiting";
@@ -122,7 +125,20 @@ pub const ALL: &[Metric] = &[
     metric(COMMIT_SECONDS, Kind::Histogram, &[], "how long commits take"),
     metric(CHANGES, Kind::Counter, &[], "changes in these commits"),
     metric(WRITES_WAITING, Kind::Gauge, &[], "writes that wait for the next commit"),
+    metric(
+        CONNECTIONS,
+        Kind::Gauge,
+        &["state"],
+        "connections to the database in the pool that reads: `used` or `idle`; writing has one of its own",
+    ),
+    metric(CONNECTIONS_MAX, Kind::Gauge, &[], "the most that this pool holds; 0 where reading needs none"),
     metric(READERS, Kind::Gauge, &[], "streams that read a session's events"),
+    metric(
+        ASKING,
+        Kind::Gauge,
+        &[],
+        "requests to agent servers whose answers have not been read to their end",
+    ),
     metric(SESSIONS, Kind::Gauge, &["provider", "status"], "sessions"),
     metric(TURNS_RUNNING, Kind::Gauge, &[], "turns that run"),
     metric(TURNS_WAITING, Kind::Gauge, &[], "turns that wait in their sessions' queues"),
@@ -228,20 +244,30 @@ pub(crate) fn committed<T>(result: &Result<T, StoreError>, changes: usize, begun
     }
 }
 
-/// Somebody reads a session's events, until it is dropped.
+/// Counted as under way until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Reading(());
+pub(crate) struct UnderWay(&'static str);
 
-impl Reading {
-    pub(crate) fn begins() -> Self {
-        gauge!(READERS).increment(1.0);
-        Self(())
+impl UnderWay {
+    /// Somebody reads a session's events.
+    pub(crate) fn reading() -> Self {
+        Self::begins(READERS)
+    }
+
+    /// An agent server is asked.
+    pub(crate) fn asking() -> Self {
+        Self::begins(ASKING)
+    }
+
+    fn begins(name: &'static str) -> Self {
+        gauge!(name).increment(1.0);
+        Self(name)
     }
 }
 
-impl Drop for Reading {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        gauge!(READERS).decrement(1.0);
+        gauge!(self.0).decrement(1.0);
     }
 }
 
@@ -265,6 +291,10 @@ pub fn look(sessions: &Sessions) {
     gauge!(TURNS_RUNNING).set(running);
     gauge!(TURNS_WAITING).set(waiting);
     gauge!(WRITES_WAITING).set(u32::try_from(sessions.journal().waiting()).unwrap_or(u32::MAX));
+    let connections = sessions.journal().store().connections();
+    gauge!(CONNECTIONS, "state" => "used").set(connections.used);
+    gauge!(CONNECTIONS, "state" => "idle").set(connections.idle);
+    gauge!(CONNECTIONS_MAX).set(connections.most);
 }
 
 #[cfg(test)]

@@ -107,9 +107,25 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// A value of the installation's own.
     async fn meta(&self, key: &str) -> Result<Option<String>>;
 
+    /// The connections that read now; none where reading needs none.
+    fn connections(&self) -> Connections {
+        Connections::default()
+    }
+
     /// Ends everything in order, and lets another process have the store. Later calls may be
     /// [`StoreError::Unavailable`]. Without it the store is let go of when the process ends.
     async fn close(&self) {}
+}
+
+/// The connections that a store reads with. What it writes has a connection of its own, which is not among them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Those that read something this moment.
+    pub used: u32,
+    /// Those that are open and wait for the next to read.
+    pub idle: u32,
+    /// The most there may be; whoever comes when all are used waits.
+    pub most: u32,
 }
 
 /// The ends of a session's events.

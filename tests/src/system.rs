@@ -4,6 +4,7 @@ mod api;
 mod description;
 mod frames;
 mod installation;
+mod numbers;
 mod resumed;
 pub mod screen;
 
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 pub use api::{Answer, Api, Session};
 pub use frames::{Chat, Frame};
 pub use installation::{Installation, Plan, server_program};
+pub use numbers::{Numbers, Sample};
 pub use resumed::{cut_everywhere, last_id, whole_frames};
 pub use screen::Screen;
 

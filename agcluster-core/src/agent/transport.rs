@@ -14,6 +14,7 @@ use url::Url;
 
 use super::dial::{self, UnixDial};
 use super::{AgentError, AgentToken, Result, http_client, trace};
+use crate::measure::UnderWay;
 use crate::provider::{Address, Dial, Endpoint};
 
 /// The longest JSON answer that is read.
@@ -123,10 +124,11 @@ impl Transport {
     /// Sends a request and gives the answer once its head is there, however long that takes: the request may have to be sent
     /// to its end first.
     pub(super) async fn open(&self, call: Call<'_>) -> Result<Response<Body>> {
+        let under_way = UnderWay::asking();
         let span = trace::span(call.operation);
         let answer = self.open_now(call).instrument(span.clone()).await;
         trace::record(&span, &answer);
-        answer
+        answer.map(|answer| answer.map(|body| until_it_ends(body, under_way)))
     }
 
     async fn open_now(&self, call: Call<'_>) -> Result<Response<Body>> {
@@ -173,6 +175,11 @@ impl Transport {
             }
         }
     }
+}
+
+/// The body, during which the request is under way.
+fn until_it_ends(body: Body, under_way: UnderWay) -> Body {
+    body.inspect(move |_| _ = &under_way).boxed()
 }
 
 fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response<Body> {

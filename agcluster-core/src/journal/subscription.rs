@@ -7,7 +7,7 @@ use futures::Stream;
 
 use super::log::Follow;
 use super::{Journal, Record, Result};
-use crate::measure::Reading;
+use crate::measure::UnderWay;
 use crate::session::SessionId;
 
 /// The most records that one read takes into memory for one reader.
@@ -27,7 +27,8 @@ pub async fn subscribe(
 ) -> Result<impl Stream<Item = Result<Arc<Record>>> + Send + use<>> {
     let follow = journal.log(&session).await?.follow();
     let page = journal.read(&session, after, PAGE).await?.into();
-    let reader = Reader { journal, session, after, follow, page, failed: false, _reading: Reading::begins() };
+    let reader =
+        Reader { journal, session, after, follow, page, failed: false, _reading: UnderWay::reading() };
     Ok(futures::stream::unfold(reader, |mut reader| async move { Some((reader.next().await?, reader)) }))
 }
 
@@ -38,7 +39,7 @@ struct Reader {
     follow: Follow,
     page: VecDeque<Arc<Record>>,
     failed: bool,
-    _reading: Reading,
+    _reading: UnderWay,
 }
 
 impl Reader {

@@ -23,6 +23,7 @@ mod writing;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use sqlx::{Database, Pool};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -30,7 +31,7 @@ pub(super) use driver::{Bulk, Connection, Driver, Kind};
 pub(super) use migrations::{Script, migrator, newest};
 pub(super) use value::{Arg, Cell, Row};
 
-use super::Result;
+use super::{Connections, Result};
 use heads::Heads;
 use writing::Writer;
 
@@ -39,6 +40,13 @@ use writing::Writer;
 pub(super) struct SqlStore<D: Driver> {
     inner: Arc<Inner<D>>,
     upkeep: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// How many connections of a pool there are, used and idle.
+pub(super) fn connections_of<DB: Database>(pool: &Pool<DB>) -> Connections {
+    let idle = u32::try_from(pool.num_idle()).unwrap_or(u32::MAX);
+    // Looked at one after the other, while connections come and go.
+    Connections { used: pool.size().saturating_sub(idle), idle, most: pool.options().get_max_connections() }
 }
 
 struct Inner<D: Driver> {

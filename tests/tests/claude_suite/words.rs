@@ -8,6 +8,7 @@ use super::{KEY, agent, of_kind, said, terminal, turn};
 
 pub(crate) async fn text_streams_and_is_counted(provider: Provider) -> anyhow::Result<()> {
     let system = System::start(provider).await?;
+    let before = system.api(KEY).numbers().await?;
     let session = system.api(KEY).launch(agent(&["Bash"])).await?;
     let frames = turn(&session, "@@text Hello from the other side of the wall.").await?;
     ensure!(said(&frames) == "Hello from the other side of the wall.", "{frames:#?}");
@@ -20,6 +21,20 @@ pub(crate) async fn text_streams_and_is_counted(provider: Provider) -> anyhow::R
     let metadata = of_kind(&frames, "metadata");
     ensure!(metadata.len() == 1 && metadata[0]["usage"]["output_tokens"].as_u64() > Some(0), "{metadata:#?}");
     ensure!(metadata[0]["cost_usd"].as_f64() > Some(0.0), "{metadata:#?}");
+    // Other cases may count in the same process at the same time.
+    let after = system.api(KEY).numbers().await?;
+    let grown = |name: &str, labels: &[(&str, &str)]| after.total(name, labels) - before.total(name, labels);
+    for (kind, field) in [("input", "input_tokens"), ("output", "output_tokens")] {
+        let counted = grown("agcluster_tokens_total", &[("model", "claude-sonnet-4-5"), ("kind", kind)]);
+        let used = metadata[0]["usage"][field].as_f64();
+        ensure!(
+            used > Some(0.0) && Some(counted) >= used,
+            "{counted} {kind} tokens are counted: {metadata:#?}"
+        );
+    }
+    let microdollars = grown("agcluster_cost_microdollars_total", &[("model", "claude-sonnet-4-5")]);
+    let cost = metadata[0]["cost_usd"].as_f64().unwrap_or_default();
+    ensure!(microdollars + 1.0 >= cost * 1e6, "{microdollars} are counted of {cost}");
     ensure!(
         system
             .model()

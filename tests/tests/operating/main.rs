@@ -11,5 +11,6 @@ mod answers;
 mod dashboard;
 mod description;
 mod fuzz;
+mod gauges;
 mod metrics;
 mod traces;

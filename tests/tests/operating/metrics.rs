@@ -5,35 +5,9 @@ use agcluster_core::measure::{self, Kind, Metric};
 use agcluster_core::session::SessionId;
 use agcluster_protocol::{EventBody, ModelUsage, Outcome, TurnEnd, Usage};
 use agcluster_server::HTTP_METRICS;
-use agcluster_tests::system::{Provider, System};
+use agcluster_tests::system::{Provider, Sample, System};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-
-/// What a line of Prometheus' format says.
-#[derive(Debug)]
-struct Sample {
-    name: String,
-    labels: BTreeMap<String, String>,
-    value: f64,
-}
-
-fn sample(line: &str) -> Sample {
-    let (series, value) = line.rsplit_once(' ').unwrap();
-    let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
-    let labels = labels.trim_end_matches('}').split("\",").filter(|label| !label.is_empty());
-    let labels = labels.map(|label| {
-        let (name, value) = label.trim_end_matches('"').split_once("=\"").unwrap();
-        (name.to_owned(), value.to_owned())
-    });
-    Sample { name: name.to_owned(), labels: labels.collect(), value: value.parse().unwrap() }
-}
-
-async fn scrape(system: &System) -> Vec<Sample> {
-    let answer = system.api("").request(Method::GET, "/metrics").send().await.unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let text = answer.text().await.unwrap();
-    text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(sample).collect()
-}
 
 /// The metric that a sample is of, and the labels that only Prometheus' histograms have left out.
 fn metric(sample: &Sample) -> (&'static Metric, BTreeSet<&str>) {
@@ -45,19 +19,11 @@ fn metric(sample: &Sample) -> (&'static Metric, BTreeSet<&str>) {
     (known, labels.filter(|label| !(known.kind == Kind::Histogram && *label == "le")).collect())
 }
 
-fn total(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
-    let fits = |sample: &&Sample| {
-        sample.name == name
-            && labels.iter().all(|(name, value)| sample.labels.get(*name).is_some_and(|found| found == value))
-    };
-    samples.iter().filter(fits).map(|sample| sample.value).sum()
-}
-
 #[tokio::test]
 async fn a_launch_and_a_turn_are_seen_in_the_numbers() {
     let system = System::start(Provider::Memory).await.unwrap();
     let api = system.api("key");
-    let before = scrape(&system).await;
+    let before = api.numbers().await.unwrap();
     let session = api.launch(json!({ "driver": "scripted" })).await.unwrap();
     session.chat("@@say hello").await.unwrap().rest().await.unwrap();
     let refused = api.launch_with(json!({ "config": { "driver": "scripted" }, "provider": "nowhere" })).await;
@@ -73,9 +39,8 @@ async fn a_launch_and_a_turn_are_seen_in_the_numbers() {
     let journal = system.sessions().journal();
     journal.append(&id, vec![entry], Vec::new(), Patience::Short).await.unwrap();
 
-    let after = scrape(&system).await;
-    let grown =
-        |name: &str, labels: &[(&str, &str)]| total(&after, name, labels) - total(&before, name, labels);
+    let after = api.numbers().await.unwrap();
+    let grown = |name: &str, labels: &[(&str, &str)]| after.total(name, labels) - before.total(name, labels);
     let launch_route = [("method", "POST"), ("route", "/api/agents/launch")];
     assert!(grown("agcluster_launches_total", &[("provider", "memory"), ("outcome", "ok")]) >= 1.0);
     assert!(grown("agcluster_launch_seconds_count", &[("provider", "memory")]) >= 1.0);
@@ -85,7 +50,9 @@ async fn a_launch_and_a_turn_are_seen_in_the_numbers() {
     assert!(grown("agcluster_events_total", &[("type", "text")]) >= 1.0);
     assert!(grown("agcluster_store_commits_total", &[("outcome", "ok")]) >= 3.0);
     assert!(grown("agcluster_store_commit_seconds_count", &[]) >= 3.0);
+    assert!(grown("agcluster_store_changes_total", &[]) >= grown("agcluster_store_commits_total", &[]));
     assert!(grown("agcluster_provider_calls_total", &[("operation", "create"), ("outcome", "ok")]) >= 1.0);
+    assert!(grown("agcluster_provider_call_seconds_count", &[("operation", "create")]) >= 1.0);
     assert!(grown("agcluster_http_request_seconds_count", &launch_route) >= 2.0);
     assert!(
         grown("agcluster_http_requests_total", &[("route", "/api/agents/launch"), ("status", "400")]) >= 1.0
@@ -97,10 +64,9 @@ async fn a_launch_and_a_turn_are_seen_in_the_numbers() {
         }
     }
     assert_eq!(grown("agcluster_cost_microdollars_total", &[("model", "claude-test-1")]), 250_000.0);
-    assert!(total(&after, "agcluster_sessions", &[("provider", "memory"), ("status", "running")]) >= 1.0);
 
     let mut seen = BTreeSet::new();
-    for sample in &after {
+    for sample in after.samples() {
         let (metric, labels) = metric(sample);
         assert_eq!(labels, metric.labels.iter().copied().collect(), "the labels of {}", sample.name);
         let private = [session.id.as_str(), "key"];

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::connection::{self, PgWriter, STATEMENT, within};
 use super::error::{self, Fault};
-use crate::store::sql::{Arg, Driver, Row};
-use crate::store::{DatabaseUrl, Result};
+use crate::store::sql::{Arg, Driver, Row, connections_of};
+use crate::store::{Connections, DatabaseUrl, Result};
 
 /// How many read at once.
 const READERS: u32 = 8;
@@ -66,6 +66,10 @@ impl Driver for Postgres {
         let query = sqlx::query_with(sql, connection::arguments(args)?).fetch_all(&self.readers);
         let rows = within(STATEMENT, query).await.map_err(|fault| error::of(&self.place, &fault))?;
         connection::rows(&rows)
+    }
+
+    fn readers(&self) -> Connections {
+        connections_of(&self.readers)
     }
 
     async fn tend(&self) -> Result<()> {

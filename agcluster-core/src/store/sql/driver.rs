@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use super::{Arg, Row};
-use crate::store::Result;
+use crate::store::{Connections, Result};
 
 /// A way into a database.
 #[async_trait]
@@ -18,6 +18,9 @@ pub(in crate::store) trait Driver: fmt::Debug + Send + Sync + Sized + 'static {
 
     /// Runs a statement that only reads, beside whatever is being written.
     async fn fetch(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>>;
+
+    /// The connections that read.
+    fn readers(&self) -> Connections;
 
     /// What can be done for the database beside whatever is being written. Called now and then, and when the connection
     /// asked for it.

@@ -12,8 +12,8 @@ use super::{Arg, Driver, Inner, Row, SqlStore};
 use crate::journal::Record;
 use crate::session::{Owner, SessionId, SessionRecord};
 use crate::store::{
-    AuditRecord, Change, ConfigRecord, Extent, IdempotencyRecord, Result, Retention, Store, TranscriptChunk,
-    TurnRecord,
+    AuditRecord, Change, ConfigRecord, Connections, Extent, IdempotencyRecord, Result, Retention, Store,
+    TranscriptChunk, TurnRecord,
 };
 
 const LENGTHS: &str = "SELECT seq, LENGTH(body) FROM events \
@@ -98,6 +98,10 @@ impl<D: Driver> SqlStore<D> {
 impl<D: Driver> Store for SqlStore<D> {
     async fn commit(&self, changes: &[Change]) -> Result<()> {
         self.inner.commit(changes).await
+    }
+
+    fn connections(&self) -> Connections {
+        self.inner.driver.readers()
     }
 
     async fn events(

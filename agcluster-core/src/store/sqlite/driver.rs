@@ -12,8 +12,8 @@ use sqlx::{ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePo
 use super::connection::{self, Pressure, SqliteWriter};
 use super::error;
 use super::file::Files;
-use crate::store::Result;
-use crate::store::sql::{Arg, Driver, Row};
+use crate::store::sql::{Arg, Driver, Row, connections_of};
+use crate::store::{Connections, Result};
 
 /// How many read at once.
 const READERS: u32 = 4;
@@ -98,6 +98,10 @@ impl Driver for Sqlite {
     async fn fetch(&self, sql: &'static str, args: &[Arg<'_>]) -> Result<Vec<Row>> {
         let query = sqlx::query_with(sql, connection::arguments(args)?);
         connection::rows(query.fetch_all(&self.readers).await)
+    }
+
+    fn readers(&self) -> Connections {
+        connections_of(&self.readers)
     }
 
     async fn tend(&self) -> Result<()> {
