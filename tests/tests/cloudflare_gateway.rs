@@ -433,6 +433,39 @@ async fn what_is_coming_up_can_be_removed() {
 }
 
 #[tokio::test]
+async fn what_comes_up_after_it_was_removed_is_ended() {
+    let (platform, caller) = fake().await;
+    // Nobody finds it in time, neither who makes it nor who removes it.
+    let coming = caller.put("late-1", json!({ "ready_timeout_ms": 60_000 }));
+    let removed = async {
+        let mut look = tokio::time::interval(Duration::from_millis(10));
+        while caller.ids("").await.is_empty() {
+            look.tick().await;
+        }
+        caller.delete("late-1").await
+    };
+    let (coming, removed) = join(coming, removed).await;
+    assert_eq!((coming.refusal(), removed.status), ((409, "destroyed"), 200));
+    assert_eq!(caller.get("/v1/containers/late-1").await.refusal(), (404, "not_found"));
+    let running = async |expected: u32| {
+        let mut look = tokio::time::interval(Duration::from_millis(50));
+        while caller.get("/fake/late").await.body != expected {
+            look.tick().await;
+        }
+    };
+    let seen = async {
+        running(1).await;
+        running(0).await;
+    };
+    tokio::time::timeout(Duration::from_secs(60), seen).await.unwrap();
+
+    // The next one of this name is another's, and stays.
+    let next = caller.put("late-1", json!({ "ready_timeout_ms": 60_000 })).await;
+    assert_eq!((next.status, &next.body["state"]), (200, &json!("running")), "{next:?}");
+    platform.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn lists_have_pages_and_labels() {
     let (platform, caller) = fake().await;
     for (id, team) in [("ok-a", "x"), ("ok-b", "y"), ("ok-c", "x"), ("ok-d", "x"), ("ok-e", "y")] {

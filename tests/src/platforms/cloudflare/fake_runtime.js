@@ -4,7 +4,13 @@
 import gateway, { AgentContainer as Real, ContainerIndex } from "./index.js";
 
 export { ContainerIndex };
-export default gateway;
+export default {
+  // Besides, for tests alone: how many containers have come up late and run.
+  async fetch(request, env) {
+    if (new URL(request.url).pathname !== "/fake/late") return gateway.fetch(request, env);
+    return Response.json([...runtimes.values()].filter((runtime) => runtime instanceof Late && runtime.isUp()).length);
+  },
+};
 
 const WORDS = {
   full: "There is no container instance that can be provided to this Durable Object",
@@ -17,6 +23,48 @@ const WORDS = {
   busy: "Durable Object is overloaded. Too many requests queued.",
   odd: "something nobody has seen",
 };
+
+// Longer than anybody waits for a place.
+const LATE_MS = 9_000;
+
+// A container that finds a place after everybody has given up. Destroyed before, it comes up nevertheless.
+class Late {
+  asked = false;
+  up = null;
+
+  isUp() {
+    return this.up !== null && Date.now() >= this.up;
+  }
+
+  get running() {
+    return this.asked || this.isUp();
+  }
+
+  start() {
+    Object.assign(this, { asked: true, up: Date.now() + LATE_MS, end: Promise.withResolvers() });
+  }
+
+  monitor() {
+    return this.end?.promise ?? Promise.resolve();
+  }
+
+  signal() {}
+
+  async destroy() {
+    if (this.isUp()) this.up = null;
+    this.asked = false;
+    this.end.resolve();
+  }
+
+  getTcpPort() {
+    return {
+      fetch: async () => {
+        if (!this.isUp()) throw new Error("container port not found");
+        return Response.json({});
+      },
+    };
+  }
+}
 
 class Runtime {
   constructor(kind) {
@@ -144,7 +192,9 @@ export class AgentContainer extends Real {
 
   // An object does not know by which name it was found.
   create(id, order) {
-    this.container.kind ??= id.split("-")[0];
+    const kind = id.split("-")[0];
+    if (kind === "late" && !(this.container instanceof Late)) runtimes.set(this.ctx.id.toString(), new Late());
+    this.container.kind ??= kind;
     return super.create(id, order);
   }
 }

@@ -16,6 +16,9 @@ const SIGTERM = 15;
 const MEMORY_MS = 24 * 3_600_000;
 // Until an instance has been found, the runtime may say that there is none.
 const PLACING_MS = 8_000;
+// When it is looked again for a container that was destroyed before it had been found: it may come up afterwards. What really runs is known
+// to an object that is made anew, as one is that was left alone for so long.
+const LATE_MS = [10_000, 60_000, 300_000, 900_000];
 // How long the end of a destroyed container may take to be seen.
 const LAST_BREATH_MS = 5_000;
 // One call waits no longer for a container to end: the alarm sees to the rest.
@@ -30,6 +33,8 @@ export class AgentContainer extends DurableObject {
   #run = null;
   // Since when a container that was started waits for a place; nothing once it has one.
   #placing = null;
+  // The container was started and never found.
+  #unseen = false;
   // Aborted when that container has ended: not every runtime breaks what still streams from it.
   #over = new AbortController();
   #last = Promise.resolve();
@@ -194,6 +199,7 @@ export class AgentContainer extends DurableObject {
     record.started_at = Date.now();
     Object.assign(record, { state: STATES.starting, stop_deadline: null, ending: null, exit: null, forget_at: null });
     this.records.save(record);
+    await this.records.expectLate(null);
     await this.#arm(record);
     this.#launch(record);
     return record.generation;
@@ -345,20 +351,37 @@ export class AgentContainer extends DurableObject {
     }
     await this.container.destroy();
     if (this.#run !== null) await within(this.#run, LAST_BREATH_MS);
+    if (this.#unseen) await this.records.expectLate({ looks: 0, at: Date.now() + LATE_MS[0] });
+    this.#unseen = false;
+  }
+
+  // Ends a container that came up after it was destroyed.
+  async #endLate(record) {
+    const late = await this.records.late();
+    if (late === null || late.at > Date.now()) return;
+    const unwanted = record === null || record.state === STATES.stopped;
+    if (unwanted && this.container.running) await this.container.destroy();
+    const looks = late.looks + 1;
+    await this.records.expectLate(looks < LATE_MS.length ? { looks, at: Date.now() + LATE_MS[looks] } : null);
+    // What is forgotten has no other alarm, and after the last look nothing at all.
+    if (record === null) await this.records.clear();
   }
 
   // Whether the container has a place now, going by what its port says. From then on its end is watched for: asked sooner, the
   // runtime may tell of the end of the run before.
   #placed(generation, trouble) {
+    if (isPlaced(trouble)) this.#unseen = false;
     if (this.#placing === null) return true;
     if (!isPlaced(trouble) && Date.now() - this.#placing < PLACING_MS) return false;
     this.#placing = null;
+    this.#unseen = !isPlaced(trouble);
     this.#watch(generation);
     return true;
   }
 
   async #enforce() {
     const record = this.records.load();
+    await this.#endLate(record);
     if (record === null) return;
     this.#settle(record);
     const now = Date.now();
@@ -388,6 +411,7 @@ export class AgentContainer extends DurableObject {
       record.state === STATES.stopped
         ? [record.forget_at]
         : [record.expires_at, record.stop_deadline, Date.now() + record.order.idle_timeout_ms / 3];
+    times.push((await this.records.late())?.at ?? null);
     const next = times.filter((at) => at !== null);
     if (next.length > 0) await this.ctx.storage.setAlarm(Math.min(...next));
   }

@@ -20,8 +20,23 @@ export class RecordStore {
     this.storage.sql.exec("INSERT OR REPLACE INTO record VALUES (1, ?)", JSON.stringify(record));
   }
 
-  // Nothing is left, not even an empty table: an object without storage costs nothing.
+  // When to look again for a container that may come up although it was destroyed, and how often that was done; nothing when none may.
+  async late() {
+    return (await this.storage.get("late")) ?? null;
+  }
+
+  async expectLate(late) {
+    if (late !== null) await this.storage.put("late", late);
+    else if ((await this.late()) !== null) await this.storage.delete("late");
+  }
+
+  // Nothing is left, not even an empty table: an object without storage costs nothing. While a container may come up late, that is kept.
   async clear() {
+    const late = await this.late();
+    if (late !== null) {
+      this.storage.sql.exec("DROP TABLE IF EXISTS record");
+      return this.storage.setAlarm(late.at);
+    }
     await this.storage.deleteAlarm();
     await this.storage.deleteAll();
   }
