@@ -4,6 +4,7 @@
 
 mod exec;
 mod exec_again;
+mod logs_again;
 mod looking;
 mod places;
 mod refusals;
