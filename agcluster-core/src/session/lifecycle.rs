@@ -88,7 +88,8 @@ impl Session {
         Some(Waking { keeps_memory, last_us })
     }
 
-    async fn thaw(self: &Arc<Self>) -> Result<()> {
+    /// Goes on with a paused session, whatever its container does.
+    pub(super) async fn thaw(self: &Arc<Self>) -> Result<()> {
         let begun = Instant::now();
         let provider = self.provider()?;
         let (container, generation) = {

@@ -280,7 +280,12 @@ async fn settle_paused(session: &Arc<Session>, containers: Vec<Container>) -> Re
     match own {
         // It was written down, and cut off before it was done.
         Some(container) if container.state == ContainerState::Running => {
-            Ok(session.provider()?.pause(&container.id).await?)
+            let paused = session.provider()?.pause(&container.id).await;
+            if paused.is_err() {
+                // It runs on, so it is not said to rest.
+                session.thaw().await?;
+            }
+            Ok(paused?)
         }
         _ => Ok(()),
     }

@@ -144,6 +144,62 @@ async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed(
     }
 }
 
+/// Waits until a session's one container is frozen.
+async fn until_frozen(installation: &Installation, session: &Session) {
+    let platform = installation.platform().await.unwrap();
+    let looking = async {
+        loop {
+            let all = platform.list(ListFilter::cluster(installation.cluster())).await.unwrap();
+            let own: Vec<_> = all.iter().filter(|found| found.labels.session == session.id).collect();
+            assert_eq!(own.len(), 1, "{own:?}");
+            if own[0].state == ContainerState::Paused {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the pause", looking).await;
+}
+
+/// A pause is written down first, so it is on its way when it is said.
+#[tokio::test]
+async fn a_pause_that_a_kill_of_the_server_cut_off_is_finished_and_the_next_message_wakes() {
+    for provider in [Provider::Process, Provider::Docker] {
+        let plan = Plan::on(provider).with(&SHORT).with(&["--session-idle-action=pause"]);
+        Box::pin(Installation::with(plan, async |installation| {
+            let api = installation.api("key");
+            let session = scripted(&api).await;
+            session.ask("@@say remember me").await?;
+            for begun in [true, true, false] {
+                until_status(&session, "paused").await;
+                if begun {
+                    installation.kill().await?;
+                } else {
+                    // As if the platform had never heard of the pause, or had just thawed it for a message.
+                    until_frozen(installation, &session).await;
+                    installation.kill().await?;
+                    let platform = installation.platform().await?;
+                    let all = platform.list(ListFilter::cluster(installation.cluster())).await?;
+                    platform.resume(&all[0].id).await?;
+                }
+                installation.start().await?;
+                installation.adopted().await?;
+                let found = session.get().await?.body;
+                assert_eq!(found["status"], "paused", "{found}");
+                until_frozen(installation, &session).await;
+                let recalled = session.ask("@@recall").await?;
+                let content = recalled.body["content"].as_str().unwrap_or_default();
+                assert!(content.contains("remember me"), "{}", recalled.body);
+                assert_eq!(session.get().await?.body["generation"], 1, "it is the same container");
+            }
+            session.delete().await?;
+            Ok(())
+        }))
+        .await
+        .unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_paused_session_whose_container_went_says_so_and_is_restarted() {
     let plan = Plan::on(Provider::Process).with(&SHORT).with(&["--session-idle-action=pause"]);
