@@ -44,7 +44,7 @@ pub(crate) struct AnthropicModelList {
 
 /// A configuration as a model.
 #[derive(Debug, Serialize, ToSchema)]
-struct AnthropicModel {
+pub(crate) struct AnthropicModel {
     /// `model`.
     r#type: &'static str,
     id: String,
@@ -52,17 +52,21 @@ struct AnthropicModel {
     created_at: Timestamp,
 }
 
-/// The list of models.
-pub(crate) fn models(all: &[Model]) -> AnthropicModelList {
-    let render = |model: &Model| AnthropicModel {
+/// One of the models.
+pub(crate) fn model(model: &Model) -> AnthropicModel {
+    AnthropicModel {
         r#type: "model",
         id: model.id(),
         display_name: model.title(),
         created_at: model.config.created_at.unwrap_or_default(),
-    };
+    }
+}
+
+/// The list of models.
+pub(crate) fn models(all: &[Model]) -> AnthropicModelList {
     let id = |model: Option<&Model>| model.map(Model::id);
     AnthropicModelList {
-        data: all.iter().map(render).collect(),
+        data: all.iter().map(model).collect(),
         has_more: false,
         first_id: id(all.first()),
         last_id: id(all.last()),

@@ -5,6 +5,8 @@
 use agcluster_tests::form::Form;
 use agcluster_tests::system::screen::{refused as not_let_in, request, with_bearer};
 use agcluster_tests::system::{Answer, Api, Chat, Provider, Screen, System, cut_everywhere};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -92,6 +94,27 @@ async fn a_prompt_launches_its_session_and_is_told_as_messages_of_the_sdk() {
     let statuses = [both.0.unwrap().status(), both.1.unwrap().status()];
     assert!(statuses.contains(&StatusCode::OK), "{statuses:?}");
     assert_eq!(api.get("/sessions").await.unwrap().body["count"], 1);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_picture_of_the_workspace_goes_with_a_prompt() {
+    let (system, api) = system().await;
+    let made = api.post("/sessions", json!({ "agent": "scripted" })).await.unwrap();
+    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), b"rest"].concat();
+    let upload = api.request(Method::POST, "/sessions/filesystem/upload?targetPath=shots");
+    let stored = api.send(Form::of(&[]).file("one.png", png.clone()).on(upload)).await.unwrap();
+    assert_eq!(stored.status, StatusCode::CREATED, "{}", stored.body);
+    for path in ["shots/one.png", "/workspace/shots/one.png"] {
+        let mut body = prompt(made.body["id"].as_str().unwrap(), "@@say seen");
+        body["images"] = json!([path]);
+        let request = api.request(Method::POST, "/generate/v2").json(&body);
+        let told = frames(request.send().await.unwrap()).await;
+        let asked = told.iter().find(|message| message["type"] == "user").unwrap();
+        let source = json!({ "type": "base64", "media_type": "image/png", "data": STANDARD.encode(&png) });
+        let picture = json!({ "type": "image", "source": source });
+        assert_eq!(asked["message"]["content"][1], picture, "{path}");
+    }
     system.stop().await.unwrap();
 }
 

@@ -2,7 +2,7 @@
 
 use axum::body::to_bytes;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
@@ -12,7 +12,8 @@ use crate::{Problem, anthropic, openai};
 
 /// Gives problems another body where the path is another API's.
 pub(crate) async fn problems(request: Request, next: Next) -> Response {
-    let Some(render) = shape_of(request.uri().path()) else { return next.run(request).await };
+    let shape = shape_of(request.uri().path(), request.headers());
+    let Some(render) = shape else { return next.run(request).await };
     // Read first, whatever comes of it: a connection that is closed over what was not read takes the answer with it, and a
     // client sees a broken connection in place of what it did wrong.
     let (parts, body) = request.into_parts();
@@ -36,9 +37,14 @@ pub(crate) fn with_body(response: Response, body: &Value) -> Response {
     Response::from_parts(parts, body.to_string().into())
 }
 
-fn shape_of(path: &str) -> Option<fn(&Problem) -> Value> {
+fn shape_of(path: &str, headers: &HeaderMap) -> Option<fn(&Problem) -> Value> {
+    let is_below = |rest: &str, folder: &str| {
+        rest.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
     match path.strip_prefix("/v1/") {
-        Some(rest) if rest == "messages" || rest.starts_with("messages/") => Some(anthropic::error),
+        Some(rest) if is_below(rest, "messages") => Some(anthropic::error),
+        // Both APIs have these.
+        Some(rest) if is_below(rest, "models") && anthropic::is_meant(headers) => Some(anthropic::error),
         Some(_) => Some(openai::error),
         None => (path == "/chat/completions").then_some(openai::error),
     }
@@ -50,13 +56,18 @@ mod tests {
 
     #[test]
     fn each_path_has_the_shape_of_its_api() {
-        let kind = |path: &str| {
+        let with = |path: &str, headers: &HeaderMap| {
             let problem = Problem::bad_request("x", "y");
-            shape_of(path).map(|render| render(&problem)["type"] == "error")
+            shape_of(path, headers).map(|render| render(&problem)["type"] == "error")
         };
+        let kind = |path: &str| with(path, &HeaderMap::new());
         assert_eq!(kind("/v1/messages"), Some(true));
         assert_eq!(kind("/v1/messages/count_tokens"), Some(true));
         assert_eq!(kind("/v1/messagesx"), Some(false));
+        let version = ("anthropic-version".parse().unwrap(), HeaderValue::from_static("2023-06-01"));
+        let anthropic = HeaderMap::from_iter([version]);
+        assert_eq!((kind("/v1/models"), with("/v1/models", &anthropic)), (Some(false), Some(true)));
+        assert_eq!(with("/v1/models/a/b", &anthropic), Some(true));
         assert_eq!(kind("/v1/embeddings"), Some(false));
         assert_eq!(kind("/chat/completions"), Some(false));
         assert_eq!(kind("/api/agents/launch"), None);

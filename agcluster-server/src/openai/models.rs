@@ -10,7 +10,6 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::error::SHAPE;
-use crate::auth::Caller;
 use crate::compat::models::{self, Model};
 use crate::extract::Path;
 use crate::openapi::problems::{CALLER, problems};
@@ -27,6 +26,9 @@ problems!(GetProblems in SHAPE => CALLER, ["invalid_path", "model_not_found", "c
 
 /// The list in either API's shape.
 type AnyModelList = AnyOf<ModelList, anthropic::AnthropicModelList>;
+
+/// One in either API's shape.
+type AnyModel = AnyOf<ModelObject, anthropic::AnthropicModel>;
 
 /// The models.
 #[derive(Debug, Serialize, ToSchema)]
@@ -84,18 +86,26 @@ pub(crate) async fn list(
     Json(ModelList { object: "list", data: all.iter().map(ModelObject::of).collect() }).into_response()
 }
 
-/// A configuration as a model.
+/// A configuration as a model, in Anthropic's shape for whoever sends `anthropic-version`.
 #[utoipa::path(
     get, path = "/v1/models/{config}", operation_id = "get_model", tag = "OpenAI", security(("key" = [])),
-    params(("config" = String, Path, description = "The configuration, or `CONFIGURATION/MODEL` in one")),
-    responses((status = 200, description = "The model", body = ModelObject), GetProblems),
+    params(
+        ("config" = String, Path, description = "The configuration, or `CONFIGURATION/MODEL` in one"),
+        ("anthropic-version" = Option<String>, Header, description = "Asks for Anthropic's shape"),
+    ),
+    responses((status = 200, description = "The model", body = AnyModel), GetProblems),
 )]
 pub(crate) async fn get(
     State(state): State<AppState>,
-    caller: Caller,
+    headers: HeaderMap,
+    anthropic::AnyCaller(caller): anthropic::AnyCaller,
     Path(id): Path<String>,
-) -> Result<Json<ModelObject>, Problem> {
-    Ok(Json(ModelObject::of(&models::find(&state, Some(&caller.owner), &id)?)))
+) -> Result<Response, Problem> {
+    let model = models::find(&state, Some(&caller.owner), &id)?;
+    if anthropic::is_meant(&headers) {
+        return Ok(Json(anthropic::model(&model)).into_response());
+    }
+    Ok(Json(ModelObject::of(&model)).into_response())
 }
 
 /// A configuration with another model than its own.
@@ -105,13 +115,15 @@ pub(crate) async fn get(
     params(
         ("config" = String, Path, description = "The configuration"),
         ("model" = String, Path, description = "The model"),
+        ("anthropic-version" = Option<String>, Header, description = "Asks for Anthropic's shape"),
     ),
-    responses((status = 200, description = "The model", body = ModelObject), GetProblems),
+    responses((status = 200, description = "The model", body = AnyModel), GetProblems),
 )]
 pub(crate) async fn get_with_model(
-    State(state): State<AppState>,
-    caller: Caller,
+    state: State<AppState>,
+    headers: HeaderMap,
+    caller: anthropic::AnyCaller,
     Path((config, model)): Path<(String, String)>,
-) -> Result<Json<ModelObject>, Problem> {
-    Ok(Json(ModelObject::of(&models::find(&state, Some(&caller.owner), &format!("{config}/{model}"))?)))
+) -> Result<Response, Problem> {
+    get(state, headers, caller, Path(format!("{config}/{model}"))).await
 }

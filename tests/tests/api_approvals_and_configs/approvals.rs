@@ -80,6 +80,34 @@ async fn an_answer_counts_once_and_may_be_repeated_but_not_changed() {
     system.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn the_older_way_to_answer_obeys_the_same_rules() {
+    let system = system().await;
+    let (api, other) = (system.api("mine"), system.api("yours"));
+    let session = scripted(&api).await;
+    let mut chat = asking(&session, TOUCH).await;
+    let approval = pending(&api).await.remove(0);
+    let answer = |decision: &str| json!({ "request_id": approval["request_id"], "decision": decision });
+    let stolen = other.session(&session.id).post("answer", answer("allow")).await.unwrap();
+    assert_eq!(refusal(&stolen), (404, "session_not_found"));
+    let mut unknown = answer("allow");
+    unknown["request_id"] = "none".into();
+    assert_eq!(refusal(&session.post("answer", unknown).await.unwrap()), (404, "request_not_found"));
+    assert_eq!(pending(&api).await.len(), 1);
+    let denied = session.post("answer", answer("deny")).await.unwrap();
+    assert_eq!((denied.status, &denied.body["status"]), (StatusCode::OK, &json!("success")));
+    let either = api.post(&path(&approval), json!({ "decision": "allow" })).await.unwrap();
+    assert_eq!(refusal(&either), (409, "approval_answered"));
+    let same = api.post(&path(&approval), json!({ "decision": "deny" })).await.unwrap();
+    assert_eq!((same.status, &same.body["status"]), (StatusCode::OK, &json!("denied")));
+    chat.until("request_resolved").await.unwrap();
+    // By this name alone, a request that is settled is not found again.
+    assert_eq!(refusal(&session.post("answer", answer("deny")).await.unwrap()), (404, "request_not_found"));
+    assert_eq!(chat.until("tool_complete").await.unwrap().data["data"]["is_error"], true);
+    chat.rest().await.unwrap();
+    system.stop().await.unwrap();
+}
+
 /// Asks, and answers at the moment in which it is told what is asked: without the time that a way over the network takes.
 async fn answer_at_once(session: Arc<CoreSession>) {
     let mut events = session.events(session.head().await.unwrap()).await.unwrap();

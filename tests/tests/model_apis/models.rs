@@ -43,5 +43,25 @@ async fn a_client_of_anthropic_s_gets_the_list_in_its_shape() {
     let list: Value = request.send().await.unwrap().json().await.unwrap();
     assert_eq!((&list["has_more"], &list["data"][0]["type"]), (&json!(false), &json!("model")));
     assert_eq!(list["first_id"], list["data"][0]["id"]);
+    let one = async |path: &str, key: &str| {
+        let request = client.get(system.api("key").url(path)).header("anthropic-version", "2023-06-01");
+        let response = request.header("x-api-key", key).send().await.unwrap();
+        (response.status().as_u16(), response.json::<Value>().await.unwrap())
+    };
+    for id in ["code-assistant", "code-assistant/claude-opus-4-5"] {
+        let (status, model) = one(&format!("/v1/models/{id}"), "key").await;
+        let expected = list["data"].as_array().unwrap().iter().find(|model| model["id"] == id);
+        assert_eq!((status, Some(&model)), (200, expected));
+    }
+    for (path, key, status, kind) in [
+        ("/v1/models/gpt-4o", "key", 404, "not_found_error"),
+        ("/v1/models", "", 401, "authentication_error"),
+    ] {
+        let (is, refused) = one(path, key).await;
+        assert_eq!(
+            (is, &refused["type"], &refused["error"]["type"]),
+            (status, &json!("error"), &json!(kind))
+        );
+    }
     system.stop().await.unwrap();
 }

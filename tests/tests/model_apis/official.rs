@@ -109,6 +109,7 @@ async fn anthropic_s_client_for_python_works_as_it_is() {
         json!({
             "version": "2.11.0",
             "models": models(),
+            "model": "Coder (claude-sonnet-4-5)",
             "message": [["thinking", "text"], "I wrote it.", "end_turn"],
             "tool": true,
             "usage": true,

@@ -163,5 +163,20 @@ async fn a_body_that_cannot_be_read_is_refused_in_openai_s_shape() {
     }
     let nowhere = send(&api, "/v1/embeddings", &[], json!({})).await;
     assert_eq!(error(&nowhere), (404, "invalid_request_error", "route_not_found"));
+    let large = vec![b' '; 33 << 20];
+    for path in [CHAT, "/chat/completions", "/v1/responses", "/v1/messages"] {
+        let post = |kind: &str, body: Vec<u8>| {
+            api.send(api.request(Method::POST, path).header("content-type", kind).body(body))
+        };
+        let other = api.send(api.request(Method::PATCH, path)).await.unwrap();
+        for (refused, status, code) in [
+            (other, 405, "method_not_allowed"),
+            (post("text/plain", b"hi".to_vec()).await.unwrap(), 415, "unsupported_media_type"),
+            (post("application/json", large.clone()).await.unwrap(), 413, "too_large"),
+        ] {
+            assert_eq!((error(&refused).0, error(&refused).2), (status, code), "{path}: {}", refused.body);
+            assert_eq!(refused.body["type"] == "error", path == "/v1/messages", "{path}");
+        }
+    }
     system.stop().await.unwrap();
 }

@@ -15,6 +15,7 @@ def asked(text):
 
 
 saw["models"] = sorted(model.id for model in client.models.list() if model.id.startswith("coder"))
+saw["model"] = client.models.retrieve("coder/claude-sonnet-4-5").display_name
 
 bash = "@@bash echo hello > greeting.txt && cat greeting.txt\n@@text I wrote it."
 message = client.messages.create(**asked(bash), system="Be brief.", extra_headers=headers)
