@@ -36,7 +36,7 @@ async fn repositories(meant: Meant) -> Result<Json<Stamped<Repositories>>, Probl
     security(("key" = [])),
     params(
         Which,
-        ("path" = String, Query, description = "The repository, in the workspace"),
+        ("path" = Option<String>, Query, description = "The repository, in the workspace; the workspace itself when absent"),
         ("base" = Option<String>, Query, description = "The older side; HEAD when absent"),
         ("head" = Option<String>, Query, description = "The newer side; the working tree when absent"),
         ("staged" = Option<bool>, Query, description = "Whether the newer side is the index"),
