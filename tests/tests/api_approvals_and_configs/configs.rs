@@ -107,6 +107,85 @@ async fn nothing_is_overwritten_or_hidden_by_mistake() {
 }
 
 #[tokio::test]
+async fn what_one_owner_has_nobody_else_changes_and_a_file_that_comes_later_hides_nothing() {
+    let system = system().await;
+    let (api, other) = (system.api("mine"), system.api("yours"));
+    assert_eq!(api.post("/api/configs", mine("a")).await.unwrap().status, StatusCode::CREATED);
+    let mut theirs = mine("a");
+    theirs["name"] = "Theirs".into();
+    let changed = send(&other, Method::PUT, "/api/configs/a", &theirs, None).await;
+    assert_eq!(refusal(&changed), (404, "config_not_found"));
+    for path in ["/api/configs/a", "/api/configs/custom/a"] {
+        assert_eq!(refusal(&other.delete(path).await.unwrap()), (404, "config_not_found"), "{path}");
+    }
+    // Under the same id, each has and removes its own.
+    assert_eq!(other.post("/api/configs/custom", theirs).await.unwrap().status, StatusCode::OK);
+    assert_eq!(other.get("/api/configs/a").await.unwrap().body["name"], "Theirs");
+    assert_eq!(other.delete("/api/configs/a").await.unwrap().status, StatusCode::OK);
+    assert_eq!(api.get("/api/configs/a").await.unwrap().body["name"], "Mine");
+
+    std::fs::write(system.agent_configs().join("a.yaml"), "id: a\nname: Everybody's\n").unwrap();
+    system.configs().files().reload().await;
+    assert_eq!(api.get("/api/configs/a").await.unwrap().body["name"], "Mine");
+    assert_eq!(other.get("/api/configs/a").await.unwrap().body["name"], "Everybody's");
+    assert_eq!(refusal(&other.post("/api/configs", mine("a")).await.unwrap()), (409, "config_reserved"));
+    let removed = api.delete("/api/configs/a").await.unwrap();
+    assert_eq!(removed.status, StatusCode::OK, "one's own can still be removed: {}", removed.body);
+    assert_eq!(api.get("/api/configs/a").await.unwrap().body["name"], "Everybody's");
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn seeded_files_that_would_lie_outside_or_are_too_much_are_refused_by_name() {
+    let system = system().await;
+    let api = system.api("key");
+    let many: serde_json::Map<_, _> = (0..101).map(|number| (number.to_string(), "".into())).collect();
+    for files in [
+        json!({ "../up": "x" }),
+        json!({ "/etc/passwd": "x" }),
+        json!({ "a/../../b": "x" }),
+        json!({ "a\nb": "x" }),
+        json!({ "a": "x", "a/b": "y" }),
+        json!({ "a": 5 }),
+        json!(["a"]),
+        many.into(),
+    ] {
+        let mut config = mine("a");
+        config["files"] = files.clone();
+        let tried = api.post("/api/configs/validate", config.clone()).await.unwrap();
+        assert_eq!((tried.status, &tried.body["valid"]), (StatusCode::OK, &json!(false)), "{files}");
+        let field = tried.body["errors"][0]["field"].as_str().unwrap();
+        assert!(field.starts_with("files"), "{files}: {}", tried.body);
+        assert_eq!(
+            refusal(&api.post("/api/configs", config.clone()).await.unwrap()),
+            (400, "config_invalid")
+        );
+        let inline =
+            api.post("/api/agents/launch", json!({ "api_key": "key", "config": config })).await.unwrap();
+        assert_eq!(refusal(&inline), (400, "config_invalid"), "{files}");
+    }
+    assert_eq!(api.get("/api/configs/custom/list").await.unwrap().body["total"], 0);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_schema_that_is_served_is_the_file_that_presets_name_for_editors() {
+    let system = system().await;
+    let served = system.api("key").get("/api/configs/schema").await.unwrap().body;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/presets");
+    let mut seen = 0;
+    for preset in std::fs::read_dir(&folder).unwrap() {
+        let text = std::fs::read_to_string(preset.unwrap().path()).unwrap();
+        let named = text.lines().next().unwrap().strip_prefix("# yaml-language-server: $schema=").unwrap();
+        let schema = std::fs::read_to_string(folder.join(named)).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(&schema).unwrap(), served);
+        seen += 1;
+    }
+    assert_eq!(seen, 5);
+    system.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_change_needs_the_revision_that_was_seen_where_that_is_said() {
     let system = system().await;
     let api = system.api("key");
