@@ -33,7 +33,11 @@ impl<D: Driver> Inner<D> {
         while !sessions.is_empty() {
             let mut writing = self.writing().await?;
             writing.settle_some(&mut sessions).await?;
+            let wants_tending = writing.connection()?.wants_tending();
             writing.certain();
+            if wants_tending {
+                self.tend().await?;
+            }
             next = Instant::now().max(next + pace);
             tokio::time::sleep_until(next).await;
         }

@@ -45,9 +45,8 @@ struct Work {
 }
 
 async fn look_after<D: Driver>(inner: &Inner<D>, work: &mut Work) -> Result<()> {
-    inner.driver.tend().await?;
-    let mut writing = inner.writing().await?;
-    writing.connection()?.tend().await?;
+    inner.tend().await?;
+    let writing = inner.writing().await?;
     let (settle, came) =
         writing.heads(|heads| Ok((heads.recent.should_settle(work.came), heads.recent.came())))?;
     writing.certain();
@@ -64,6 +63,15 @@ async fn look_after<D: Driver>(inner: &Inner<D>, work: &mut Work) -> Result<()> 
 }
 
 impl<D: Driver> Inner<D> {
+    /// Does what the database itself needs.
+    pub(super) async fn tend(&self) -> Result<()> {
+        self.driver.tend().await?;
+        let mut writing = self.writing().await?;
+        writing.connection()?.tend().await?;
+        writing.certain();
+        Ok(())
+    }
+
     /// Deletes some events of a removed session, and gives whether there may be more.
     async fn delete_some(&self) -> Result<bool> {
         let mut writing = self.writing().await?;

@@ -35,6 +35,8 @@ const AT_ONCE: usize = 16;
 const KEPT: usize = 200_000;
 /// At the beginning, nothing has come to rest: what is measured begins so much later.
 const WARM_UP: Duration = Duration::from_secs(5);
+/// What is read directly does not change after so long, in seconds.
+const DIRECTLY: usize = 60;
 /// Besides the connections: each stream has one, which is open on both sides here.
 const OTHER_FILES: usize = 512;
 
@@ -57,25 +59,30 @@ struct Run {
 pub(crate) async fn measure(options: &Options) -> Result<Vec<Figure>> {
     let (many, seconds) = (options.journaled_streams, options.seconds);
     allow_open_files((2 * many + OTHER_FILES) as u64)?;
-    let prompts: Vec<String> = (0..many).map(|nth| prompt(seconds * PACE, nth * BLOCK / many)).collect();
+    let prompts = |seconds: usize| -> Vec<String> {
+        (0..many).map(|nth| prompt(seconds * PACE, nth * BLOCK / many)).collect()
+    };
 
-    progress(&format!("streams: {many} read directly for {seconds} s"));
+    let directly = seconds.min(DIRECTLY);
+    progress(&format!("streams: {many} read directly for {directly} s"));
     let world = World::new()?;
     let agents = bare_agents::start(&world.provider, many).await?;
+    let asked = prompts(directly);
     let floor =
-        run(options, readers(&agents).await?, async |nth| agents[nth].ask(&prompts[nth]).await).await?;
+        run(directly, readers(&agents).await?, async |nth| agents[nth].ask(&asked[nth]).await).await?;
     drop((agents, world));
 
     progress(&format!("streams: {many} through the server for {seconds} s"));
     let world = World::new()?;
     let running = world.start().await?;
     let sessions = running.launch(many).await?;
+    let asked = prompts(seconds);
     let begin = async |nth: usize| {
         let session: &Arc<Session> = &sessions[nth];
-        session.chat(vec![agcluster_core::protocol::PromptBlock::text(&*prompts[nth])]).await?;
+        session.chat(vec![agcluster_core::protocol::PromptBlock::text(&*asked[nth])]).await?;
         Ok(())
     };
-    let through = run(options, clients(&running, &sessions).await?, begin).await?;
+    let through = run(seconds, clients(&running, &sessions).await?, begin).await?;
     kept(&sessions, seconds * PACE).await?;
     drop(sessions);
     running.sessions.shutdown().await;
@@ -132,13 +139,13 @@ impl Sink {
 }
 
 async fn run(
-    options: &Options,
+    seconds: usize,
     readers: Vec<Box<dyn FnOnce(Ages) -> Reader + Send>>,
     begin: impl AsyncFn(usize) -> Result<()>,
 ) -> Result<Run> {
     let many = readers.len();
-    let all = (many * options.seconds * PACE) as u64;
-    let warm_up = WARM_UP.min(Duration::from_secs(options.seconds as u64) / 4);
+    let all = (many * seconds * PACE) as u64;
+    let warm_up = WARM_UP.min(Duration::from_secs(seconds as u64) / 4);
     let sink = Arc::new(Sink {
         ages: std::sync::Mutex::default(),
         seen: AtomicU64::new(0),
@@ -156,7 +163,7 @@ async fn run(
         .await?;
     let mut looks = tokio::time::interval(Duration::from_secs(1));
     let (mut memory, mut events) = (Vec::new(), 0);
-    let limit = Duration::from_secs(options.seconds as u64) * 2 + STEP;
+    let limit = Duration::from_secs(seconds as u64) * 2 + STEP;
     let reading_all = async {
         loop {
             tokio::select! {
