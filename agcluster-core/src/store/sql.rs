@@ -24,7 +24,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sqlx::{Database, Pool};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(super) use driver::{Bulk, Connection, Driver, Kind};
@@ -33,6 +33,7 @@ pub(super) use value::{Arg, Cell, Row};
 
 use super::{Connections, Result};
 use heads::Heads;
+use upkeep::Wakes;
 use writing::Writer;
 
 /// A store in the database of a driver.
@@ -54,24 +55,25 @@ struct Inner<D: Driver> {
     writer: tokio::sync::Mutex<Writer<D::Connection>>,
     /// The ends of all sessions' events; none while they are in doubt. Changed only by who has the writer.
     heads: RwLock<Option<Heads>>,
+    /// How many events ever came, for whoever settles them. Starts anew with the heads.
+    came: watch::Sender<u64>,
     /// There is something to do behind the scenes.
-    wake: Arc<Notify>,
+    wakes: Arc<Wakes>,
 }
 
 impl<D: Driver> SqlStore<D> {
     /// A store whose writing connection is open, and which has been migrated.
     pub(super) async fn new(driver: D, mut connection: D::Connection) -> Result<Self> {
         let heads = Heads::load(&mut connection).await?;
-        let wake = Arc::new(Notify::new());
+        let wakes = Arc::new(Wakes::default());
         let inner = Arc::new(Inner {
             driver,
             writer: tokio::sync::Mutex::new(Writer::of(connection)),
             heads: RwLock::new(Some(heads)),
-            wake: wake.clone(),
+            came: watch::Sender::default(),
+            wakes: wakes.clone(),
         });
-        // A removal may have been cut short.
-        wake.notify_one();
-        let upkeep = tokio::spawn(upkeep::run(Arc::downgrade(&inner), wake));
+        let upkeep = tokio::spawn(upkeep::run(Arc::downgrade(&inner), wakes));
         Ok(Self { inner, upkeep: Mutex::new(Some(upkeep)) })
     }
 

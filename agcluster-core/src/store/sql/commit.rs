@@ -31,13 +31,18 @@ impl<D: Driver> Inner<D> {
         match make(writing.connection()?, &plan, &draft, recent).await {
             Ok(()) => {
                 let (discards, tend) = (!draft.removed.is_empty(), writing.connection()?.wants_tending());
-                let settle = writing.change_heads(|heads| {
+                let recent = writing.change_heads(|heads| {
                     draft.tell(heads, D::Connection::KEEPS_RECENT);
-                    heads.recent.is_much()
+                    (heads.recent.is_much(), heads.recent.came())
                 });
                 writing.certain();
-                if discards || tend || settle == Some(true) {
-                    self.wake.notify_one();
+                let (settle, came) = recent.unwrap_or_default();
+                self.came.send_replace(came);
+                if discards || settle {
+                    self.wakes.events.notify_one();
+                }
+                if tend {
+                    self.wakes.tend.notify_one();
                 }
                 Ok(())
             }

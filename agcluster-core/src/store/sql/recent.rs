@@ -127,9 +127,13 @@ impl Recent {
         self.sessions.keys().cloned().collect()
     }
 
-    /// How many events there are.
-    pub(super) fn events(&self) -> usize {
-        self.events
+    /// So many sessions that have the most, the one with the most last: putting many events of one in their place costs little
+    /// more than putting one there.
+    pub(super) fn fullest(&self, limit: usize) -> Vec<SessionId> {
+        let mut all: Vec<_> = self.sessions.iter().map(|(id, of)| (of.records.len(), id)).collect();
+        all.sort_unstable();
+        let others = all.len().saturating_sub(limit);
+        all.into_iter().skip(others).map(|(_, id)| id.clone()).collect()
     }
 
     /// How many events there ever were.
@@ -194,5 +198,31 @@ impl Unsettled {
             page.push(Arc::clone(record));
         }
         Some(page)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agcluster_protocol::EventBody;
+
+    use super::*;
+    use crate::journal::Entry;
+
+    #[test]
+    fn the_fullest_sessions_are_found() {
+        let mut recent = Recent::default();
+        let session = |name: &str| SessionId::from_text(name.to_owned());
+        let body = EventBody::TextDelta { block: 0, text: "x".to_owned() };
+        for (name, many) in [("two", 2), ("four", 4), ("one", 1), ("three", 3)] {
+            for seq in 1..=many {
+                let record = Record::new(seq, Entry::own(1, None, body.clone()));
+                recent.push(&session(name), Head::new(1), Arc::new(record));
+            }
+        }
+        let names = |limit| -> Vec<_> { recent.fullest(limit).iter().map(ToString::to_string).collect() };
+        assert_eq!(names(2), ["three", "four"]);
+        assert_eq!(names(4), ["one", "two", "three", "four"]);
+        assert_eq!(names(9), ["one", "two", "three", "four"]);
+        assert!(names(0).is_empty());
     }
 }

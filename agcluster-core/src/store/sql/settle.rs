@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::commit::{put, row};
 use super::heads::Head;
@@ -16,34 +17,27 @@ use crate::store::Result;
 const AT_ONCE: usize = 256;
 /// The most rows that are taken out of a table at a time.
 const CLEARED_AT_ONCE: i64 = 2_048;
-/// The longest time from one of them to the next.
-const PACE: Duration = Duration::from_millis(20);
+/// From one part to the next, so many events come: half of those that a part settles, so that the rest of them becomes fewer.
+const MEANWHILE: u64 = AT_ONCE as u64 / 2;
+/// Or as long as this, where fewer come.
+const LONGEST: Duration = Duration::from_millis(20);
 
 impl<D: Driver> Inner<D> {
-    /// Settles all that are recent now, twice as fast as they came, so that it is never felt as a burst, and is done before as
-    /// many have come again.
-    pub(super) async fn settle(&self, came_in: Duration) -> Result<()> {
+    /// Settles all that are recent now, so slowly that it is never felt as a burst, but faster than others come.
+    pub(super) async fn settle(&self) -> Result<()> {
+        let mut pace = Pace::new(self.came.subscribe());
         let mut writing = self.writing().await?;
-        let begun = writing.change_heads(|heads| (heads.recent.events(), heads.recent.begin_to_settle()));
+        let begun = writing.change_heads(|heads| heads.recent.begin_to_settle());
         writing.certain();
-        let (events, mut sessions) = begun.unwrap_or_default();
-        let parts = u32::try_from(events / AT_ONCE + 1).unwrap_or(u32::MAX);
-        let pace = (came_in / 2 / parts).min(PACE);
-        let mut next = Instant::now();
+        let mut sessions = begun.unwrap_or_default();
         while !sessions.is_empty() {
             let mut writing = self.writing().await?;
             writing.settle_some(&mut sessions).await?;
-            let wants_tending = writing.connection()?.wants_tending();
             writing.certain();
-            if wants_tending {
-                self.tend().await?;
-            }
-            next = Instant::now().max(next + pace);
-            tokio::time::sleep_until(next).await;
+            pace.wait().await;
         }
         while self.clear_some().await? {
-            next = Instant::now().max(next + pace);
-            tokio::time::sleep_until(next).await;
+            pace.wait().await;
         }
         Ok(())
     }
@@ -62,6 +56,27 @@ impl<D: Driver> Inner<D> {
         }
         writing.certain();
         Ok(more)
+    }
+}
+
+/// When the next part is to be settled.
+struct Pace {
+    came: watch::Receiver<u64>,
+    enough: u64,
+}
+
+impl Pace {
+    /// From now on, by how many events ever came.
+    fn new(mut came: watch::Receiver<u64>) -> Self {
+        let enough = *came.borrow_and_update();
+        Self { came, enough }
+    }
+
+    /// Parts that took too long are made up for.
+    async fn wait(&mut self) {
+        let enough = self.enough + MEANWHILE;
+        let came = timeout(LONGEST, self.came.wait_for(|came| *came >= enough)).await.is_ok();
+        self.enough = if came { enough } else { *self.came.borrow() };
     }
 }
 
@@ -132,9 +147,49 @@ impl<D: Driver> Writing<'_, D> {
     /// Settles some, when they come faster than they are settled behind the scenes.
     pub(super) async fn keep_pace(&mut self) -> Result<()> {
         if self.heads(|heads| Ok(heads.recent.is_too_much()))? {
-            let mut sessions = self.heads(|heads| Ok(heads.recent.sessions()))?;
+            let mut sessions = self.heads(|heads| Ok(heads.recent.fullest(AT_ONCE)))?;
             self.settle_some(&mut sessions).await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn two_are_settled_for_each_that_comes_also_after_a_part_that_took_long() {
+        let (came, seen) = watch::channel(1_000);
+        let mut pace = Pace::new(seen);
+        let begun = tokio::time::Instant::now();
+        came.send_replace(1_000 + 3 * MEANWHILE);
+        for _ in 0..3 {
+            pace.wait().await;
+        }
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        came.send_replace(1_000 + 4 * MEANWHILE - 1);
+        let next = tokio::spawn(async move {
+            pace.wait().await;
+            begun.elapsed()
+        });
+        tokio::time::sleep(LONGEST / 2).await;
+        came.send_replace(1_000 + 4 * MEANWHILE);
+        assert_eq!(next.await.unwrap(), LONGEST / 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_none_come_a_part_is_settled_now_and_then() {
+        let (came, seen) = watch::channel(1_000);
+        let mut pace = Pace::new(seen);
+        let begun = tokio::time::Instant::now();
+        pace.wait().await;
+        // What is counted anew after the connection was lost is fewer.
+        came.send_replace(7);
+        pace.wait().await;
+        assert_eq!(begun.elapsed(), 2 * LONGEST);
+        came.send_replace(7 + MEANWHILE);
+        pace.wait().await;
+        assert_eq!(begun.elapsed(), 2 * LONGEST);
     }
 }

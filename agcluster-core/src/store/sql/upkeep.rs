@@ -1,7 +1,7 @@
 //! What is done behind the scenes: deleting the events of removed sessions bit by bit, and what the database itself needs.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -20,12 +20,36 @@ const DELETE_REST: &str = "DELETE FROM events WHERE session = $1";
 const DONE: &str = "DELETE FROM discarded WHERE session = $1";
 
 /// Works until the store is gone. A fault is tried again later; whoever commits meets it too, and tells.
-pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wake: Arc<Notify>) {
-    let mut work = Work { discarded: true, came: 0, settled: Instant::now() };
-    loop {
-        let Some(inner) = store.upgrade() else { return };
-        if let Err(error) = look_after(&inner, &mut work).await {
-            tracing::debug!(%error, "the store was not looked after");
+pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wakes: Arc<Wakes>) {
+    // Beside each other: what the database needs may take long.
+    tokio::join!(tend(store.clone(), &wakes.tend), look_after(store, &wakes.events));
+}
+
+/// Each tells that there is something to do.
+#[derive(Debug, Default)]
+pub(super) struct Wakes {
+    /// For the database.
+    pub(super) tend: Notify,
+    /// With recent events, or those of removed sessions.
+    pub(super) events: Notify,
+}
+
+async fn tend<D: Driver>(store: Weak<Inner<D>>, wake: &Notify) {
+    while let Some(inner) = store.upgrade() {
+        if let Err(error) = inner.tend().await {
+            tracing::debug!(%error, "the database was not looked after");
+        }
+        drop(inner);
+        let _ = tokio::time::timeout(INTERVAL, wake.notified()).await;
+    }
+}
+
+async fn look_after<D: Driver>(store: Weak<Inner<D>>, wake: &Notify) {
+    // A removal may have been cut short.
+    let mut work = Work { discarded: true, came: 0 };
+    while let Some(inner) = store.upgrade() {
+        if let Err(error) = inner.look_after(&mut work).await {
+            tracing::debug!(%error, "the store's events were not looked after");
         }
         drop(inner);
         if tokio::time::timeout(INTERVAL, wake.notified()).await.is_ok() {
@@ -40,31 +64,26 @@ struct Work {
     discarded: bool,
     /// So many events had ever come when that was looked at last.
     came: u64,
-    /// When it was last begun to settle them.
-    settled: Instant,
-}
-
-async fn look_after<D: Driver>(inner: &Inner<D>, work: &mut Work) -> Result<()> {
-    inner.tend().await?;
-    let writing = inner.writing().await?;
-    let (settle, came) =
-        writing.heads(|heads| Ok((heads.recent.should_settle(work.came), heads.recent.came())))?;
-    writing.certain();
-    work.came = came;
-    if settle {
-        let came_in = work.settled.elapsed();
-        work.settled = Instant::now();
-        inner.settle(came_in).await?;
-    }
-    while work.discarded {
-        work.discarded = inner.delete_some().await?;
-    }
-    Ok(())
 }
 
 impl<D: Driver> Inner<D> {
+    async fn look_after(&self, work: &mut Work) -> Result<()> {
+        let writing = self.writing().await?;
+        let (settle, came) =
+            writing.heads(|heads| Ok((heads.recent.should_settle(work.came), heads.recent.came())))?;
+        writing.certain();
+        work.came = came;
+        if settle {
+            self.settle().await?;
+        }
+        while work.discarded {
+            work.discarded = self.delete_some().await?;
+        }
+        Ok(())
+    }
+
     /// Does what the database itself needs.
-    pub(super) async fn tend(&self) -> Result<()> {
+    async fn tend(&self) -> Result<()> {
         self.driver.tend().await?;
         let mut writing = self.writing().await?;
         writing.connection()?.tend().await?;
