@@ -244,11 +244,17 @@ pub(crate) fn committed<T>(result: &Result<T, StoreError>, changes: usize, begun
     }
 }
 
-/// Counted as under way until it is dropped.
+/// Counted as under way, by a gauge, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct UnderWay(&'static str);
+pub struct UnderWay(&'static str);
 
 impl UnderWay {
+    /// One more, by the gauge of this name.
+    pub fn begins(gauge: &'static str) -> Self {
+        gauge!(gauge).increment(1.0);
+        Self(gauge)
+    }
+
     /// Somebody reads a session's events.
     pub(crate) fn reading() -> Self {
         Self::begins(READERS)
@@ -257,11 +263,6 @@ impl UnderWay {
     /// An agent server is asked.
     pub(crate) fn asking() -> Self {
         Self::begins(ASKING)
-    }
-
-    fn begins(name: &'static str) -> Self {
-        gauge!(name).increment(1.0);
-        Self(name)
     }
 }
 

@@ -4,13 +4,13 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use agcluster_core::measure::{self, Kind, Metric};
+use agcluster_core::measure::{self, Kind, Metric, UnderWay};
 use agcluster_core::protocol::Secret;
 use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{counter, gauge, histogram};
+use metrics::{counter, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 const REQUESTS: &str = "agcluster_http_requests_total";
@@ -86,29 +86,13 @@ pub(crate) async fn count(request: Request, next: Next) -> Response {
     let method = method(request.method());
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let begun = Instant::now();
-    let under_way = UnderWay::begins();
+    let under_way = UnderWay::begins(UNDER_WAY);
     let response = next.run(request).await;
     drop(under_way);
     histogram!(REQUEST_SECONDS, "method" => method, "route" => route.clone()).record(begun.elapsed());
     let status = response.status().as_str().to_owned();
     counter!(REQUESTS, "method" => method, "route" => route, "status" => status).increment(1);
     response
-}
-
-/// A request, until its answer begins or its client leaves.
-struct UnderWay;
-
-impl UnderWay {
-    fn begins() -> Self {
-        gauge!(UNDER_WAY).increment(1.0);
-        Self
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        gauge!(UNDER_WAY).decrement(1.0);
-    }
 }
 
 /// One of a few: a client may make methods up.

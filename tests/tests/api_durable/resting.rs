@@ -43,6 +43,13 @@ async fn until_status(session: &Session, status: &str) -> Value {
     soon(status, looking).await
 }
 
+/// It still has its memory, and is the container it was.
+async fn remembers(session: &Session) {
+    let recalled = session.ask("@@recall").await.unwrap().body;
+    assert!(recalled["content"].as_str().unwrap_or_default().contains("remember me"), "{recalled}");
+    assert_eq!(session.get().await.unwrap().body["generation"], 1, "it is the same container");
+}
+
 #[tokio::test]
 async fn a_session_that_is_only_looked_at_is_idle() {
     let short = ["--session-idle-timeout=3", "--session-cleanup-interval=1"];
@@ -118,9 +125,7 @@ async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed(
                 soon("the pause", pause).await;
             };
             paused().await;
-            let recalled = session.ask("@@recall").await?;
-            let content = recalled.body["content"].as_str().unwrap_or_default();
-            assert!(content.contains("remember me"), "{}", recalled.body);
+            remembers(&session).await;
             let resting = until_status(&session, "paused").await;
             assert!(
                 resting["waking"]["last_us"].as_u64().unwrap() > 0,
@@ -132,10 +137,7 @@ async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed(
             installation.adopted().await?;
             let found = session.get().await?.body;
             assert_eq!(found["status"], "paused", "{found}");
-            let recalled = session.ask("@@recall").await?;
-            let content = recalled.body["content"].as_str().unwrap_or_default();
-            assert!(content.contains("remember me"), "{}", recalled.body);
-            assert_eq!(session.get().await?.body["generation"], 1, "it is the same container");
+            remembers(&session).await;
             session.delete().await?;
             Ok(())
         }))
@@ -187,10 +189,7 @@ async fn a_pause_that_a_kill_of_the_server_cut_off_is_finished_and_the_next_mess
                 let found = session.get().await?.body;
                 assert_eq!(found["status"], "paused", "{found}");
                 until_frozen(installation, &session).await;
-                let recalled = session.ask("@@recall").await?;
-                let content = recalled.body["content"].as_str().unwrap_or_default();
-                assert!(content.contains("remember me"), "{}", recalled.body);
-                assert_eq!(session.get().await?.body["generation"], 1, "it is the same container");
+                remembers(&session).await;
             }
             session.delete().await?;
             Ok(())
