@@ -493,3 +493,40 @@ async fn news_of_approvals_that_are_too_far_behind_are_said_to_be() {
     );
     sessions.shutdown().await;
 }
+
+#[tokio::test]
+async fn an_end_that_removes_sessions_waits_for_who_reads_them_and_nothing_is_written_after_it() {
+    let world = World::new();
+    let sessions = world.start().await;
+    let session = sessions.launch(launch()).await.unwrap();
+    let reader = session.events(0).await.unwrap();
+    tokio::time::pause();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        reader.count().await
+    });
+    sessions.shutdown().await;
+    assert!(world.store.sessions().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_reader_that_reads_no_further_does_not_hold_up_the_end_and_the_next_start_removes_the_rest() {
+    let world = World::new();
+    let sessions = world.start().await;
+    let (read, other) = tokio::join!(sessions.launch(launch()), sessions.launch(launch()));
+    let (read, other) = (read.unwrap(), other.unwrap());
+    let mut reader = read.events(0).await.unwrap();
+    tokio::time::pause();
+    sessions.shutdown().await;
+    tokio::time::resume();
+    let left = world.store.sessions().await.unwrap();
+    assert_eq!(left.iter().map(|left| &left.id).collect::<Vec<_>>(), [read.id()], "{other:?} has no reader");
+    assert_eq!(left[0].state.status, Status::Stopped);
+    let mut last = None;
+    while let Some(record) = reader.next().await {
+        last = Some(record.unwrap());
+    }
+    assert!(matches!(&last.unwrap().event.body, EventBody::SessionChanged { .. }), "it is read to its end");
+    world.restart(sessions).await;
+    assert!(world.store.sessions().await.unwrap().is_empty());
+}

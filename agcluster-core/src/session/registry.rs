@@ -10,6 +10,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
@@ -34,6 +35,8 @@ use crate::store::{
 const REMOVALS: usize = 16;
 /// How long those who still read a removed session may take to read how it ended.
 const LAST_READERS: Duration = Duration::from_secs(60);
+/// How long they may take when this application ends.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Launches with an idempotency key that may look for each other at a time.
 const KEY_LOCKS: usize = 64;
 
@@ -50,6 +53,9 @@ pub(super) struct Inner {
     pub(super) cluster: Arc<Cluster>,
     pub(super) sessions: RwLock<HashMap<SessionId, Arc<Session>>>,
     pub(super) shutdown: CancellationToken,
+    /// What is still to be done about sessions that were removed, until it is cut off: the next start does the rest.
+    endings: TaskTracker,
+    cut_off: CancellationToken,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) orphans: super::recovery::Orphans,
     /// Held while a session is written down whose name was chosen.
@@ -131,6 +137,8 @@ impl SessionsBuilder {
             }),
             sessions: RwLock::default(),
             shutdown: CancellationToken::new(),
+            endings: TaskTracker::new(),
+            cut_off: CancellationToken::new(),
             progress: watch::Sender::default(),
             orphans: super::recovery::Orphans::default(),
             choosing: tokio::sync::Mutex::default(),
@@ -439,7 +447,7 @@ impl Sessions {
         }
         self.sessions_mut(|sessions| sessions.remove(&session.id));
         let (journal, id) = (self.inner.journal.clone(), session.id.clone());
-        tokio::spawn(async move {
+        let ending = async move {
             journal.close(&id, LAST_READERS).await;
             journal.forget(&id);
             if let Err(error) =
@@ -447,10 +455,22 @@ impl Sessions {
             {
                 tracing::error!(session = %id, %error, "a session's journal could not be removed");
             }
-        });
+        };
+        let cut_off = self.inner.cut_off.clone();
+        self.inner.endings.spawn(async move { cut_off.run_until_cancelled(ending).await });
     }
 
-    /// Takes no new sessions, removes all there are, and answers when they are gone.
+    /// Waits until nothing more is written of sessions that were removed.
+    async fn end_endings(&self) {
+        self.inner.endings.close();
+        if tokio::time::timeout(LAST_WORDS, self.inner.endings.wait()).await.is_err() {
+            self.inner.cut_off.cancel();
+            self.inner.endings.wait().await;
+        }
+    }
+
+    /// Takes no new sessions, removes all there are, and answers when they are gone and nothing more is written. Whoever reads
+    /// one has some seconds to read how it ended.
     pub async fn shutdown(&self) {
         self.inner.shutdown.cancel();
         let removals = self.list().into_iter().map(|session| async move {
@@ -459,6 +479,7 @@ impl Sessions {
             }
         });
         futures::stream::iter(removals).buffer_unordered(REMOVALS).collect::<()>().await;
+        self.end_endings().await;
     }
 
     /// Takes no new sessions and lets go of those there are: they go on without this application, and the next one that
@@ -469,6 +490,7 @@ impl Sessions {
             drop(detach(&session).await);
         }
         self.inner.journal.end_readers();
+        self.end_endings().await;
     }
 
     /// Whether [`shutdown`](Self::shutdown) or [`release`](Self::release) has begun.
