@@ -26,7 +26,7 @@ const BATCH: usize = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// An agent server that cannot be reached for so long, though its container runs, is held to be lost.
-const UNREACHABLE: Duration = Duration::from_secs(180);
+pub(super) const UNREACHABLE: Duration = Duration::from_secs(180);
 /// So many streams in a row that leave events out are put up with: a connection may have lost them, an agent server must not.
 const GAPS: u32 = 5;
 /// So many events are carried before the agent server is told that it may forget them. At the end of a turn it is told too.

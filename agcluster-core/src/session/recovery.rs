@@ -150,7 +150,13 @@ impl Sessions {
                 tokio::spawn(finish_start(self.clone(), Arc::clone(session)));
                 Ok(())
             }
-            Status::Running => adopt_running(session, containers).await,
+            Status::Running => {
+                if let Err(error) = adopt_running(session, containers).await {
+                    tracing::warn!(session = %session.id, %error, "a session could not be adopted yet");
+                    tokio::spawn(adopt_later(self.clone(), Arc::clone(session)));
+                }
+                Ok(())
+            }
             Status::Paused => settle_paused(session, containers).await,
             Status::Sleeping => {
                 let _lifecycle = session.lifecycle.lock().await;
@@ -263,6 +269,41 @@ async fn adopt_running(session: &Arc<Session>, containers: Vec<Container>) -> Re
         // Whether the agent server has it is not known; it takes it once.
         Some(turn) => drop(tokio::spawn(Arc::clone(session).deliver_later(turn))),
         None => session.start_next().await,
+    }
+    Ok(())
+}
+
+/// Adopts a session again and again, until it can be reached or has not been for too long: its container may have been cut off
+/// from its network for a moment only.
+async fn adopt_later(sessions: Sessions, session: Arc<Session>) {
+    let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        if sessions.inner.shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
+            return;
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let Ok(provider) = session.provider() else { return };
+        let name = sessions.inner.cluster.name.clone();
+        let filter = ListFilter { cluster: Some(name), session: Some(session.id.to_string()) };
+        // A platform that does not answer does not say that anything is lost.
+        let Ok(own) = provider.list(filter).await else { continue };
+        let Err(error) = adopt_running(&session, own).await else { return };
+        if begun.elapsed() > pump::UNREACHABLE {
+            tracing::warn!(session = %session.id, %error, "a session could not be adopted");
+            let reason = format!("its agent server could not be reached after a restart: {error}");
+            if let Err(error) = lose(&session, reason).await {
+                tracing::error!(session = %session.id, %error, "a lost session could not be written down");
+            }
+            return;
+        }
+    }
+}
+
+/// Says that a session's agent server is lost, unless somebody restarted or removed it meanwhile.
+async fn lose(session: &Session, reason: String) -> Result<()> {
+    let _lifecycle = session.lifecycle.lock().await;
+    if session.is_running() && session.client.borrow().is_none() {
+        pump::fail_with(session, FailureReason::AgentServerLost, reason).await?;
     }
     Ok(())
 }

@@ -95,6 +95,9 @@ pub(super) fn endpoint(config: &DockerConfig, api: &Api, seen: &Seen) -> Result<
     };
     match found.and_then(|url| Url::parse(&url).ok()) {
         Some(url) => Ok(Endpoint::new(Address::Http(url))),
+        None if seen.addresses.is_empty() => {
+            error(ErrorKind::Precondition, "the container is in no network: connect it to its network again")
+        }
         None => error(
             ErrorKind::Precondition,
             "the container was made with another network or reach: set them back, or make a new container",
