@@ -115,30 +115,28 @@ impl World {
         Answer::new(200, machines.into())
     }
 
-    /// One page of an organisation's machines.
+    /// One page of an organisation's machines. The cursor is the last one's id: others come and go, and none that stays is left
+    /// out.
     pub(super) fn list_of_organization(&self, organization: &str, cursor: Option<&str>) -> Answer {
         if organization != ORGANIZATION {
             return refuse(403, "you are not a member of this organization");
         }
-        let begin: usize = cursor.and_then(|cursor| cursor.parse().ok()).unwrap_or(0);
+        let after = cursor.unwrap_or_default();
         let state = self.lock();
         let is_theirs = |app: &str| state.apps.get(app).is_some_and(|app| app.organization == organization);
-        let all: Vec<_> = state
-            .machines
-            .values()
-            .filter(|machine| machine.state != "destroyed" && is_theirs(&machine.app))
-            .collect();
-        let page: Vec<_> = all
+        let mut rest = state.machines.iter().filter(|(id, machine)| {
+            id.as_str() > after && machine.state != "destroyed" && is_theirs(&machine.app)
+        });
+        let shown: Vec<_> = rest.by_ref().take(PAGE).collect();
+        let next = rest.next().and(shown.last()).map(|(id, _)| id.as_str());
+        let page: Vec<_> = shown
             .iter()
-            .skip(begin)
-            .take(PAGE)
-            .map(|machine| {
+            .map(|(_, machine)| {
                 let mut shown = machine.shown();
                 shown["app_name"] = machine.app.as_str().into();
                 shown
             })
             .collect();
-        let next = (begin + PAGE < all.len()).then(|| (begin + PAGE).to_string());
         Answer::new(200, json!({ "machines": page, "next_cursor": next, "error_regions": [] }))
     }
 }
