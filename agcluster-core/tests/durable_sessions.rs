@@ -501,11 +501,10 @@ async fn an_end_that_removes_sessions_waits_for_who_reads_them_and_nothing_is_wr
     let session = sessions.launch(launch()).await.unwrap();
     let reader = session.events(0).await.unwrap();
     tokio::time::pause();
-    tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        reader.count().await
-    });
-    sessions.shutdown().await;
+    let mut end = Box::pin(sessions.shutdown());
+    let early = tokio::time::timeout(Duration::from_secs(1), &mut end).await;
+    assert!(early.is_err(), "it does not wait");
+    tokio::join!(reader.count(), end);
     assert!(world.store.sessions().await.unwrap().is_empty());
 }
 

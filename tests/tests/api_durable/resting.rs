@@ -109,29 +109,15 @@ async fn an_idle_session_is_paused_and_goes_on_also_after_the_server_was_killed(
             assert_eq!(session.ask("@@say remember me").await?.body["content"], "remember me");
             let resting = until_status(&session, "paused").await;
             assert_eq!(resting["waking"]["keeps_memory"], true, "{resting}");
-            let state = async || {
-                let all = installation.platform().await.unwrap().list(ListFilter::default()).await.unwrap();
-                let own: Vec<_> = all.iter().filter(|found| found.labels.session == session.id).collect();
-                assert_eq!(own.len(), 1, "{own:?}");
-                own[0].state.clone()
-            };
             // It is said before it is done.
-            let paused = async || {
-                let pause = async {
-                    while state().await != ContainerState::Paused {
-                        tokio::task::yield_now().await;
-                    }
-                };
-                soon("the pause", pause).await;
-            };
-            paused().await;
+            until_frozen(installation, &session).await;
             remembers(&session).await;
             let resting = until_status(&session, "paused").await;
             assert!(
                 resting["waking"]["last_us"].as_u64().unwrap() > 0,
                 "what waking cost is shown: {resting}"
             );
-            paused().await;
+            until_frozen(installation, &session).await;
             installation.kill().await?;
             installation.start().await?;
             installation.adopted().await?;

@@ -67,8 +67,8 @@ struct Pace {
 
 impl Pace {
     /// From now on, by how many events ever came.
-    fn new(mut came: watch::Receiver<u64>) -> Self {
-        let enough = *came.borrow_and_update();
+    fn new(came: watch::Receiver<u64>) -> Self {
+        let enough = *came.borrow();
         Self { came, enough }
     }
 
