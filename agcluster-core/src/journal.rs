@@ -20,7 +20,7 @@ pub use subscription::subscribe;
 use crate::session::SessionId;
 use crate::store::{Change, Retention, Store, StoreError};
 use log::Log;
-pub(crate) use writer::Writing;
+pub(crate) use writer::{ShownWith, Writing};
 use writer::{Work, Writer};
 
 /// What a journal's method answers.
@@ -113,6 +113,24 @@ impl Journal {
         self.writer.trouble()
     }
 
+    /// Waits for something that may itself wait for the store, but not for a store that does not work: while that is known,
+    /// it is not even begun, and when it turns out, it is dropped.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`] while the store does not work.
+    pub(crate) async fn while_it_works<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
+        let mut trouble = self.trouble();
+        let why = async {
+            let why = trouble.wait_for(Option::is_some).await;
+            why.map_or_else(|_| "it is gone".to_owned(), |why| why.clone().unwrap_or_default())
+        };
+        tokio::select! {
+            biased;
+            why = why => Err(StoreError::Unavailable(why).into()),
+            done = doing => Ok(done),
+        }
+    }
+
     /// How many writes wait for the next commit.
     pub fn waiting(&self) -> usize {
         self.writer.waiting()
@@ -136,7 +154,25 @@ impl Journal {
         patience: Patience,
     ) -> Result<u64> {
         let log = self.log(session).await?;
-        self.write(Work::new(session.clone(), Some(log), entries, changes), patience).await
+        self.write(Work::new(session.clone(), log, entries, changes), patience).await
+    }
+
+    /// As [`append`](Self::append), for changes that are themselves shown, in one go with the events and by whoever shows
+    /// those: also when nobody waits for the answer any more.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`].
+    pub(crate) async fn append_shown_with(
+        &self,
+        session: &SessionId,
+        entries: Vec<Entry>,
+        changes: Vec<Change>,
+        shown_with: Box<dyn ShownWith>,
+        patience: Patience,
+    ) -> Result<()> {
+        let log = self.log(session).await?;
+        let work = Work::new(session.clone(), log, entries, changes).shown_with(shown_with);
+        self.write(work, patience).await.map(drop)
     }
 
     /// As [`append`](Self::append) with endless patience, but answers when the entries have their place: what is appended
@@ -151,7 +187,7 @@ impl Journal {
         changes: Vec<Change>,
     ) -> Result<Writing> {
         let log = self.log(session).await?;
-        Ok(self.writer.hand_over(Work::new(session.clone(), Some(log), entries, changes)).await?)
+        Ok(self.writer.hand_over(Work::new(session.clone(), log, entries, changes)).await?)
     }
 
     /// Makes changes that bring no event. Without any, it answers when all that was begun before is done.

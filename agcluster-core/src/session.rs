@@ -6,6 +6,7 @@ mod bring_up;
 mod conversation;
 mod credentials;
 mod disposable;
+mod ending;
 mod error;
 mod id;
 mod idle;

@@ -256,3 +256,27 @@ async fn the_same_prompt_twice_at_once_runs_one_turn() {
     assert!(matches!(lost.unwrap_err(), SessionError::Busy { turn: Some(_) }));
     assert_eq!(ends(won.unwrap()).await.len(), 1);
 }
+
+#[tokio::test]
+async fn the_end_of_a_turn_is_seen_in_the_journal_and_in_the_state_at_once() {
+    let (_provider, sessions) = platform();
+    let session = sessions.launch(launch()).await.unwrap();
+    for _ in 0..20 {
+        let (mut events, mut state) = (chat(&session, "@@say hi").await, session.state());
+        let read = Arc::clone(&session);
+        // A task, so that it runs as soon as there is something to read.
+        let reads = tokio::spawn(async move {
+            until(&mut events, |body| matches!(body, EventBody::TurnEnded(_))).await;
+            read.info().state.turn
+        });
+        let looks = async {
+            state.wait_for(|state| state.turn.is_none()).await.unwrap();
+            let last = session.head().await.unwrap() - 1;
+            session.read(last, 1).await.unwrap().remove(0)
+        };
+        let (turn, last) = tokio::join!(reads, looks);
+        assert_eq!(turn.unwrap(), None, "its end was read");
+        assert!(matches!(last.event.body, EventBody::TurnEnded(_)), "it was seen idle: {last:?}");
+    }
+    sessions.shutdown().await;
+}

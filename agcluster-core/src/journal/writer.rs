@@ -1,6 +1,7 @@
 //! The one task that writes. What waits together is committed together.
 
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,26 +30,32 @@ pub(super) struct Writer {
     trouble: watch::Receiver<Option<String>>,
 }
 
+/// What is shown in one go with events, once they are committed. It is dropped when they are not.
+pub(crate) trait ShownWith: Debug + Send {
+    /// Shows itself, and the events by `show`, while nobody can see the one without the other.
+    fn show_with(self: Box<Self>, show: &mut dyn FnMut());
+}
+
 /// Something to write: entries of one session, and other changes with them.
 #[derive(Debug)]
 pub(super) struct Work {
     events: Option<(SessionId, Arc<Log>, Vec<Entry>)>,
     changes: Vec<Change>,
+    shown_with: Option<Box<dyn ShownWith>>,
     done: Option<oneshot::Sender<Result<u64>>>,
 }
 
 impl Work {
-    pub(super) fn new(
-        session: SessionId,
-        log: Option<Arc<Log>>,
-        entries: Vec<Entry>,
-        changes: Vec<Change>,
-    ) -> Self {
-        Self { events: log.map(|log| (session, log, entries)), changes, done: None }
+    pub(super) fn new(session: SessionId, log: Arc<Log>, entries: Vec<Entry>, changes: Vec<Change>) -> Self {
+        Self { events: Some((session, log, entries)), changes, shown_with: None, done: None }
     }
 
     pub(super) fn changes(changes: Vec<Change>) -> Self {
-        Self { events: None, changes, done: None }
+        Self { events: None, changes, shown_with: None, done: None }
+    }
+
+    pub(super) fn shown_with(self, shown_with: Box<dyn ShownWith>) -> Self {
+        Self { shown_with: Some(shown_with), ..self }
     }
 }
 
@@ -112,6 +119,7 @@ struct Numbered {
     /// How many changes are its own.
     changes: usize,
     shown: Option<(SessionId, Arc<Log>, Vec<Arc<Record>>)>,
+    shown_with: Option<Box<dyn ShownWith>>,
     last: u64,
     done: Option<oneshot::Sender<Result<u64>>>,
 }
@@ -189,8 +197,13 @@ impl Task {
         let shown = works.iter().filter_map(|work| work.shown.as_ref());
         measure::shown(shown.flat_map(|(.., records)| records));
         for work in works {
-            if let Some((session, log, records)) = work.shown {
-                let held = log.show(records);
+            if let Some((session, log, mut records)) = work.shown {
+                let mut held = 0;
+                let mut show = || held = log.show(std::mem::take(&mut records));
+                match work.shown_with {
+                    Some(with) => with.show_with(&mut show),
+                    None => show(),
+                }
                 if held > self.retention.max_bytes + self.retention.max_bytes / SLACK {
                     log.trimmed(0);
                     self.trim(session, log);
@@ -231,11 +244,11 @@ fn number(works: impl Iterator<Item = Work>) -> (Vec<Numbered>, Vec<Change>) {
     let mut heads: HashMap<SessionId, u64> = HashMap::new();
     let mut all = Vec::new();
     let numbered = works
-        .map(|Work { events, changes, done }| {
+        .map(|Work { events, changes, shown_with, done }| {
             let before = all.len();
             let Some((session, log, entries)) = events else {
                 all.extend(changes);
-                return Numbered { changes: all.len() - before, shown: None, last: 0, done };
+                return Numbered { changes: all.len() - before, shown: None, shown_with, last: 0, done };
             };
             let head = heads.entry(session.clone()).or_insert_with(|| log.head().seq);
             let records: Vec<_> = entries
@@ -251,7 +264,7 @@ fn number(works: impl Iterator<Item = Work>) -> (Vec<Numbered>, Vec<Change>) {
             }
             all.extend(changes);
             let shown = Some((session, log, records));
-            Numbered { changes: all.len() - before, shown, last, done }
+            Numbered { changes: all.len() - before, shown, shown_with, last, done }
         })
         .collect();
     (numbered, all)

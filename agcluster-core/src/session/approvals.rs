@@ -178,10 +178,16 @@ impl Session {
         let session = Arc::clone(self);
         // In a task of its own: a caller who leaves does not leave half a decision behind.
         let decided = tokio::spawn(async move {
-            if session.write_down(&answer, Patience::Short).await? {
-                session.hand_over_decision(&answer).await?;
+            match session.write_down(&answer, Patience::Short).await {
+                Ok(true) => session.hand_over_decision(&answer).await,
+                Ok(false) => Ok(()),
+                Err(error) => {
+                    if error.is_undecided_by_the_store() {
+                        tokio::spawn(session.hand_over_if_written(answer));
+                    }
+                    Err(error)
+                }
             }
-            Ok(())
         });
         decided.await.map_err(|_| SessionError::Removed)?
     }

@@ -123,6 +123,11 @@ fn no_provider(name: &str, missing: Option<&str>) -> String {
 }
 
 impl SessionError {
+    /// Whether what was asked for may be written down all the same, or may be yet.
+    pub(super) fn is_undecided_by_the_store(&self) -> bool {
+        matches!(self, Self::Journal(JournalError::Store(StoreError::Unavailable(_))))
+    }
+
     /// A stable name for programs.
     pub fn code(&self) -> &'static str {
         match self {

@@ -21,6 +21,7 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::CredentialsRequired`] when secrets are needed that only the owner has: bring them and call again.
+    /// [`SessionError::Journal`] when the store does not work; if that only turns out now, it is restarted when it does.
     /// After any other error the session is `failed`, its workspace is kept, and it can be restarted again.
     pub async fn restart(self: &Arc<Self>) -> Result<()> {
         self.touch();
@@ -28,13 +29,19 @@ impl Session {
             return Err(SessionError::CredentialsRequired(missing));
         }
         let session = Arc::clone(self);
-        // In a task of its own: a caller who leaves does not leave half a restart behind.
         let span = tracing::info_span!("restart", session = session.id.as_str());
         let restarting = async move {
             let _lifecycle = session.lifecycle.lock().await;
             session.next_generation("the session was restarted").await
         };
-        tokio::spawn(restarting.instrument(span)).await.map_err(|_| SessionError::Removed)?
+        self.in_a_task(restarting.instrument(span)).await
+    }
+
+    /// Does something to the container in a task of its own: a caller who leaves, or does not wait for a store that stopped
+    /// working meanwhile, does not leave half of it behind.
+    async fn in_a_task(&self, doing: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+        let done = self.journal.while_it_works(async { tokio::spawn(doing).await });
+        done.await?.map_err(|_| SessionError::Removed)?
     }
 
     /// Makes a session that is paused or sleeping take turns again; one that does so already is left alone.
@@ -47,18 +54,22 @@ impl Session {
         if !asleep(self) {
             return Ok(());
         }
-        let _lifecycle = self.lifecycle.lock().await;
-        // Somebody else may have woken it meanwhile.
-        if !asleep(self) {
-            return Ok(());
-        }
-        if self.state.borrow().status == Status::Paused {
-            return self.thaw().await;
-        }
-        if let Some(missing) = self.missing_credentials() {
-            return Err(SessionError::CredentialsRequired(missing));
-        }
-        self.next_generation("the session was asleep").await
+        let session = Arc::clone(self);
+        let waking = async move {
+            let _lifecycle = session.lifecycle.lock().await;
+            // Somebody else may have woken it meanwhile.
+            if !asleep(&session) {
+                return Ok(());
+            }
+            if session.state.borrow().status == Status::Paused {
+                return session.thaw().await;
+            }
+            if let Some(missing) = session.missing_credentials() {
+                return Err(SessionError::CredentialsRequired(missing));
+            }
+            session.next_generation("the session was asleep").await
+        };
+        self.in_a_task(waking.in_current_span()).await
     }
 
     /// Starts a failed session anew; one that somebody else has started meanwhile is left alone.
@@ -66,14 +77,18 @@ impl Session {
     /// # Errors
     /// As [`restart`](Self::restart).
     pub(super) async fn revive(self: &Arc<Self>) -> Result<()> {
-        let _lifecycle = self.lifecycle.lock().await;
-        if !matches!(self.state.borrow().status, Status::Failed { .. }) {
-            return Ok(());
-        }
-        if let Some(missing) = self.missing_credentials() {
-            return Err(SessionError::CredentialsRequired(missing));
-        }
-        self.next_generation("the session had failed").await
+        let session = Arc::clone(self);
+        let reviving = async move {
+            let _lifecycle = session.lifecycle.lock().await;
+            if !matches!(session.state.borrow().status, Status::Failed { .. }) {
+                return Ok(());
+            }
+            if let Some(missing) = session.missing_credentials() {
+                return Err(SessionError::CredentialsRequired(missing));
+            }
+            session.next_generation("the session had failed").await
+        };
+        self.in_a_task(reviving.in_current_span()).await
     }
 
     /// What it would take to wake a session of this status, if it rests.

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use agcluster_protocol::{FailureReason, TurnId};
-use futures::StreamExt;
+use agcluster_protocol::TurnId;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -14,29 +13,22 @@ use tokio_util::task::TaskTracker;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
 
-use super::bring_up::{FIRST_GENERATION, bring_up, destroy_all, detach};
+use super::bring_up::{FIRST_GENERATION, bring_up, destroy_all};
 use super::credentials::{Credentials, without_secrets};
-use super::lifecycle::changed;
 use super::placement::Placement;
-use super::session_handle::{Along, Cluster};
+use super::session_handle::Cluster;
 use super::{
     AgentId, AgentSpec, ApprovalPolicy, Launch, Owner, Progress, Result, Session, SessionError, SessionId,
     SessionRecord, State, Status,
 };
 use crate::agent::TokenKey;
-use crate::journal::{Entry, Journal, Patience};
+use crate::journal::{Journal, Patience};
 use crate::measure;
 use crate::provider::{ContainerProvider, DestroyOptions, ProviderSet};
 use crate::store::{
     AuditRecord, Change, IdempotencyRecord, MemoryStore, Retention, Store, Subject, TurnRecord,
 };
 
-/// How many sessions are removed at a time when all are.
-const REMOVALS: usize = 16;
-/// How long those who still read a removed session may take to read how it ended.
-const LAST_READERS: Duration = Duration::from_secs(60);
-/// How long they may take when this application ends.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Launches with an idempotency key that may look for each other at a time.
 const KEY_LOCKS: usize = 64;
 
@@ -54,8 +46,8 @@ pub(super) struct Inner {
     pub(super) sessions: RwLock<HashMap<SessionId, Arc<Session>>>,
     pub(super) shutdown: CancellationToken,
     /// What is still to be done about sessions that were removed, until it is cut off: the next start does the rest.
-    endings: TaskTracker,
-    cut_off: CancellationToken,
+    pub(super) endings: TaskTracker,
+    pub(super) cut_off: CancellationToken,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) orphans: super::recovery::Orphans,
     /// Held while a session is written down whose name was chosen.
@@ -390,117 +382,6 @@ impl Sessions {
         limit: usize,
     ) -> Result<Vec<TurnRecord>> {
         Ok(self.inner.journal.store().turns(&owner, session, before, limit).await?)
-    }
-
-    /// Ends a session: its running turn, its container, its workspace, its journal. Removing what is unknown is success.
-    ///
-    /// # Errors
-    /// [`SessionError::Provider`] when the platform does not remove it; the session stays known and can be removed again.
-    pub async fn remove(&self, id: &SessionId) -> Result<()> {
-        let Some(session) = self.get(id) else { return Ok(()) };
-        let sessions = self.clone();
-        // In a task of its own: a caller who leaves does not leave half a session behind.
-        let span = tracing::info_span!("remove", session = session.id.as_str());
-        let task = tokio::spawn(async move { sessions.remove_now(&session).await }.instrument(span));
-        task.await.map_err(|_| SessionError::Removed)?
-    }
-
-    pub(super) async fn remove_now(&self, session: &Arc<Session>) -> Result<()> {
-        session.cancel.cancel();
-        let _lifecycle = session.lifecycle.lock().await;
-        let _carrier = detach(session).await;
-        if self.get(&session.id).is_none() {
-            return Ok(());
-        }
-        // The intent first: a removal that is cut off is finished after the next start.
-        if session.state.borrow().status != Status::Stopping {
-            session
-                .change(Patience::Short, |state| {
-                    state.go(Status::Stopping)?;
-                    let mut along =
-                        session.abandon(state, FailureReason::SessionStopped, "the session was removed");
-                    along.changes.push(Change::Audit(audit("session.removed", &session.owner, &session.id)));
-                    Ok(along)
-                })
-                .await?;
-        }
-        if let Err(error) = destroy_all(session, DestroyOptions::default()).await {
-            let reason = format!("it could not be removed: {error}");
-            let _ = session.announce(Status::Failed { reason: reason.clone() }, Some(&reason)).await;
-            return Err(error);
-        }
-        self.forget(session, None).await;
-        Ok(())
-    }
-
-    /// Says that a session is over and drops it, once those who read it have read how it ended.
-    async fn forget(&self, session: &Arc<Session>, idempotency: Option<String>) {
-        let stopped = changed(&Status::Stopped, None);
-        let key = idempotency.map(|key| Change::RemoveIdempotency { owner: session.owner, key });
-        let said = session.change(Patience::Short, |state| {
-            state.go(Status::Stopped)?;
-            let entries = vec![Entry::own(state.generation, None, stopped)];
-            Ok(Along { entries, changes: key.into_iter().collect() })
-        });
-        if let Err(error) = said.await {
-            tracing::warn!(session = %session.id, %error, "the end of a session could not be written down yet");
-        }
-        self.sessions_mut(|sessions| sessions.remove(&session.id));
-        let (journal, id) = (self.inner.journal.clone(), session.id.clone());
-        let ending = async move {
-            journal.close(&id, LAST_READERS).await;
-            journal.forget(&id);
-            if let Err(error) =
-                journal.commit(vec![Change::RemoveSession(id.clone())], Patience::Endless).await
-            {
-                tracing::error!(session = %id, %error, "a session's journal could not be removed");
-            }
-        };
-        let cut_off = self.inner.cut_off.clone();
-        self.inner.endings.spawn(async move { cut_off.run_until_cancelled(ending).await });
-    }
-
-    /// Waits until nothing more is written of sessions that were removed.
-    async fn end_endings(&self) {
-        self.inner.endings.close();
-        if tokio::time::timeout(LAST_WORDS, self.inner.endings.wait()).await.is_err() {
-            self.inner.cut_off.cancel();
-            self.inner.endings.wait().await;
-        }
-    }
-
-    /// Takes no new sessions, removes all there are, and answers when they are gone and nothing more is written. Whoever reads
-    /// one has some seconds to read how it ended.
-    pub async fn shutdown(&self) {
-        self.inner.shutdown.cancel();
-        let removals = self.list().into_iter().map(|session| async move {
-            if let Err(error) = self.remove(&session.id).await {
-                tracing::error!(session = %session.id, %error, "a session could not be removed at shutdown");
-            }
-        });
-        futures::stream::iter(removals).buffer_unordered(REMOVALS).collect::<()>().await;
-        self.end_endings().await;
-    }
-
-    /// Takes no new sessions and lets go of those there are: they go on without this application, and the next one that
-    /// opens the same store finds them again. Answers when nothing more is written.
-    pub async fn release(&self) {
-        self.inner.shutdown.cancel();
-        for session in self.list() {
-            drop(detach(&session).await);
-        }
-        self.inner.journal.end_readers();
-        self.end_endings().await;
-    }
-
-    /// Whether [`shutdown`](Self::shutdown) or [`release`](Self::release) has begun.
-    pub fn is_shutting_down(&self) -> bool {
-        self.inner.shutdown.is_cancelled()
-    }
-
-    /// Ends when [`shutdown`](Self::shutdown) or [`release`](Self::release) begins.
-    pub async fn shutting_down(&self) {
-        self.inner.shutdown.cancelled().await;
     }
 
     pub(super) fn sessions_mut<T>(

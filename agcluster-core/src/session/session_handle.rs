@@ -9,7 +9,7 @@ use agcluster_protocol::{Liveness, Secret, Settings, TurnId, codes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::approvals::told;
@@ -22,7 +22,7 @@ use super::{
     SessionId, SessionPolicy, SessionRecord, State, Status, Waking,
 };
 use crate::agent::{AgentClient, AgentError, TokenKey};
-use crate::journal::{self, Entry, Journal, JournalError, Patience, Record};
+use crate::journal::{self, Entry, Journal, JournalError, Patience, Record, ShownWith};
 use crate::provider::ContainerProvider;
 use crate::store::{Change, StoreError, TurnRecord};
 
@@ -69,7 +69,7 @@ pub struct Session {
     /// Held by the one request with an idempotency key that is being begun.
     pub(super) naming: Arc<tokio::sync::Mutex<()>>,
     /// Held from reading the state until its change is kept and shown.
-    pub(super) changing: tokio::sync::Mutex<()>,
+    pub(super) changing: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// What all sessions of an application have in common.
@@ -179,7 +179,7 @@ impl Session {
             lifecycle: tokio::sync::Mutex::default(),
             carrier: tokio::sync::Mutex::default(),
             naming: Arc::default(),
-            changing: tokio::sync::Mutex::default(),
+            changing: Arc::default(),
         }
     }
 
@@ -434,35 +434,33 @@ impl Session {
         }
     }
 
-    /// Changes the state: computed, kept, and only then shown, together with entries and other changes. It must not be
-    /// dropped half-way, so it is called from tasks of the session's own.
+    /// Changes the state: computed, kept, and only then shown, in one go with entries and together with other changes. A
+    /// call that is dropped, or not patient enough, may have changed it or change it yet; until then no other change begins.
     pub(super) async fn change(
         &self,
         patience: Patience,
         change: impl FnOnce(&mut State) -> Result<Along>,
     ) -> Result<()> {
-        let _changing = match patience {
-            Patience::Endless => self.changing.lock().await,
+        let changing = Arc::clone(&self.changing).lock_owned();
+        let changing = match patience {
+            Patience::Endless => changing.await,
             Patience::Short => {
-                let waiting = tokio::time::timeout(STORE, self.changing.lock()).await;
+                let waiting = tokio::time::timeout(STORE, changing).await;
                 waiting
                     .map_err(|_| StoreError::Unavailable("earlier changes still wait for it".to_owned()))?
             }
         };
         let before = self.state.borrow().clone();
-        let mut state = before.clone();
-        let Along { entries, mut changes } = change(&mut state)?;
-        changes.insert(0, Change::Session(Box::new(self.record(state.clone()))));
-        let asks_otherwise = before.asked != state.asked;
+        let mut next = before.clone();
+        let Along { entries, mut changes } = change(&mut next)?;
+        changes.insert(0, Change::Session(Box::new(self.record(next.clone()))));
+        let asks_otherwise = before.asked != next.asked;
         if asks_otherwise {
-            changes.extend(told(self, &before.asked, &state.asked));
+            changes.extend(told(self, &before.asked, &next.asked));
         }
-        self.journal.append(&self.id, entries, changes, patience).await?;
-        self.state.send_replace(state);
-        if asks_otherwise {
-            self.cluster.asked.send_modify(|changes| *changes += 1);
-        }
-        Ok(())
+        let asked = asks_otherwise.then(|| Arc::clone(&self.cluster));
+        let changed = Box::new(Changed { state: self.state.clone(), next, asked, _changing: changing });
+        Ok(self.journal.append_shown_with(&self.id, entries, changes, changed, patience).await?)
     }
 
     /// The client of the present agent server. Waits a little for a session that is being adopted.
@@ -491,6 +489,29 @@ const MOST_OF_A_NAME: usize = 200;
 pub(super) const STORE: std::time::Duration = std::time::Duration::from_secs(5);
 /// How long a request waits for a session to be adopted after a restart.
 const ADOPTION: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// A state that is kept, and not yet shown.
+#[derive(Debug)]
+struct Changed {
+    state: watch::Sender<State>,
+    next: State,
+    /// Who shall hear that other requests are open.
+    asked: Option<Arc<Cluster>>,
+    _changing: OwnedMutexGuard<()>,
+}
+
+impl ShownWith for Changed {
+    fn show_with(self: Box<Self>, show: &mut dyn FnMut()) {
+        let Self { state, next, asked, _changing } = *self;
+        state.send_modify(|state| {
+            *state = next;
+            show();
+        });
+        if let Some(cluster) = asked {
+            cluster.asked.send_modify(|changes| *changes += 1);
+        }
+    }
+}
 
 /// What is kept together with a change of state.
 #[derive(Debug, Default)]

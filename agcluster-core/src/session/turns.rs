@@ -21,7 +21,7 @@ use super::session_handle::{Along, STORE, Turns, is_busy};
 use super::turn_end::{LastWords, ended};
 use super::{Result, Session, SessionError, Status, Turn};
 use crate::agent::AgentError;
-use crate::journal::{self, Entry, JournalError, Patience};
+use crate::journal::{self, Entry, Patience};
 use crate::store::{Change, IdempotencyRecord, StoreError, TurnRecord, TurnState};
 
 /// Turns that may wait in one session.
@@ -430,7 +430,7 @@ impl Session {
         idempotency: Option<Idempotency>,
         naming: Option<OwnedMutexGuard<()>>,
     ) {
-        if matches!(error, SessionError::Journal(JournalError::Store(StoreError::Unavailable(_)))) {
+        if error.is_undecided_by_the_store() {
             let session = Arc::clone(self);
             tokio::spawn(async move {
                 session.withdraw(record, idempotency.map(|idempotency| idempotency.key)).await;

@@ -58,6 +58,12 @@ impl Session {
         }
     }
 
+    /// A decision that was not written down in time may be yet: then it stands, and the agent gets it.
+    pub(super) async fn hand_over_if_written(self: Arc<Self>, answer: RequestAnswer) {
+        drop(self.changing.lock().await);
+        self.hand_over_later(answer).await;
+    }
+
     /// Hands a decision over until the agent has it or the request is open no more.
     async fn hand_over_later(self: Arc<Self>, answer: RequestAnswer) {
         let mut pause = FIRST_PAUSE;

@@ -1,7 +1,6 @@
 //! Approvals as people see them: read from the journal.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use agcluster_protocol::event::{AnsweredBy, RequestAnswer, Resolution};
 use agcluster_protocol::{Decision, EventBody, TurnId};
@@ -9,7 +8,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{ApprovalKind, Asked, how};
+use super::{ApprovalKind, how};
 use crate::journal::{JournalError, Record};
 use crate::session::{Owner, Result, Session, SessionError, SessionId, Sessions};
 
@@ -17,8 +16,6 @@ use crate::session::{Owner, Result, Session, SessionError, SessionId, Sessions};
 const PAGE: usize = 256;
 /// Open requests are close to the cursor that is known of them.
 const NEAR: usize = 16;
-/// How long a change of the state may come behind its event.
-const SHOWN: Duration = Duration::from_secs(1);
 
 /// Something that an agent asks, or has asked, of people.
 #[derive(Debug, Clone)]
@@ -141,7 +138,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Journal`] when the store does not work.
     pub async fn approvals(&self) -> Result<Vec<Approval>> {
-        let open = self.asked().await;
+        let open = self.state.borrow().asked.clone();
         let mut approvals = Vec::with_capacity(open.len());
         for asked in open.into_iter().filter(|asked| asked.answer.is_none()) {
             if let Some(record) = self.request(&asked.request_id, asked.after).await?
@@ -151,13 +148,6 @@ impl Session {
             }
         }
         Ok(approvals)
-    }
-
-    /// The open requests, with those whose events have just been shown: these are in the state a moment later.
-    async fn asked(&self) -> Vec<Asked> {
-        // While the store does not work, a change waits that nobody has been shown.
-        let _ = tokio::time::timeout(SHOWN, self.changing.lock()).await;
-        self.state.borrow().asked.clone()
     }
 
     /// The event of a request, by its name within the agent and a cursor before it; nothing when that is not kept any more.
@@ -195,7 +185,7 @@ impl Session {
         };
         let mut approval = record.and_then(|record| Approval::of(self, record)).ok_or_else(unknown)?;
         // Looked at first: what is settled meanwhile is then found in the journal.
-        let open = self.asked().await;
+        let open = self.state.borrow().asked.clone();
         let open =
             open.into_iter().find(|asked| asked.request_id == approval.request_id && asked.after < seq);
         let mut after = seq;
