@@ -448,6 +448,53 @@ async fn sessions_are_known_before_their_platform_says_what_it_has() {
     assert_eq!(ends(&known).await.len(), 1);
 }
 
+/// Lets time pass until a session is found again, or said to be lost.
+async fn found(session: &Session) -> bool {
+    let settled = async {
+        while session.info().state.status == Status::Running && !session.info().attached {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        session.info().attached
+    };
+    tokio::time::timeout(Duration::from_secs(3600), settled).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_platform_that_is_silent_for_long_does_not_make_its_sessions_lost() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    first.release().await;
+    tokio::time::pause();
+    // Its container cannot be reached, then nothing is heard of its platform for some minutes, then it cannot be reached again.
+    world.provider.fail_next("endpoint", ErrorKind::Unavailable);
+    world.provider.fail_next("endpoint", ErrorKind::Unavailable);
+    let second = world.start().await;
+    second.adopt().await;
+    for _ in 0..60 {
+        world.provider.fail_next("list", ErrorKind::Unavailable);
+    }
+    assert!(found(&second.get(session.id()).unwrap()).await);
+}
+
+#[tokio::test]
+async fn a_session_whose_container_cannot_be_reached_for_long_is_lost() {
+    let world = World::new();
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    first.release().await;
+    tokio::time::pause();
+    for _ in 0..100 {
+        world.provider.fail_next("endpoint", ErrorKind::Unavailable);
+    }
+    let second = world.start().await;
+    second.adopt().await;
+    let session = second.get(session.id()).unwrap();
+    assert!(!found(&session).await);
+    let Status::Failed { reason } = session.info().state.status else { panic!("{session:?}") };
+    assert!(reason.starts_with("its agent server could not be reached after a restart"), "{reason}");
+}
+
 #[tokio::test]
 async fn containers_of_past_generations_are_orphans_and_those_of_the_present_are_not() {
     let world = World::new();

@@ -276,7 +276,7 @@ async fn adopt_running(session: &Arc<Session>, containers: Vec<Container>) -> Re
 /// Adopts a session again and again, until it can be reached or has not been for too long: its container may have been cut off
 /// from its network for a moment only.
 async fn adopt_later(sessions: Sessions, session: Arc<Session>) {
-    let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+    let (mut unreachable, mut pause) = (None, FIRST_PAUSE);
     loop {
         if sessions.inner.shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
             return;
@@ -285,10 +285,20 @@ async fn adopt_later(sessions: Sessions, session: Arc<Session>) {
         let Ok(provider) = session.provider() else { return };
         let name = sessions.inner.cluster.name.clone();
         let filter = ListFilter { cluster: Some(name), session: Some(session.id.to_string()) };
-        // A platform that does not answer does not say that anything is lost.
-        let Ok(own) = provider.list(filter).await else { continue };
-        let Err(error) = adopt_running(&session, own).await else { return };
-        if begun.elapsed() > pump::UNREACHABLE {
+        // Neither a platform that does not answer nor a store that does not work says that anything is lost.
+        let Ok(own) = provider.list(filter).await else {
+            unreachable = None;
+            continue;
+        };
+        let error = match adopt_running(&session, own).await {
+            Ok(()) => return,
+            Err(SessionError::Journal(_)) => {
+                unreachable = None;
+                continue;
+            }
+            Err(error) => error,
+        };
+        if unreachable.get_or_insert_with(Instant::now).elapsed() > pump::UNREACHABLE {
             tracing::warn!(session = %session.id, %error, "a session could not be adopted");
             let reason = format!("its agent server could not be reached after a restart: {error}");
             if let Err(error) = lose(&session, reason).await {
