@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(meter.measure().await.unwrap(), ResourceUse::default());
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn this_process_uses_something() {
         let meter = Meter::new(Measured::ProcessTree, std::env::temp_dir());
         let told = meter.measure().await.unwrap();

@@ -131,6 +131,23 @@ impl Journal {
         }
     }
 
+    /// Refuses while the store is known not to work.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`].
+    pub(crate) fn check(&self) -> Result<()> {
+        match &*self.trouble().borrow() {
+            Some(why) => Err(StoreError::Unavailable(why.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Answers when everything is shown that is in the database. Whoever looks there may see a commit sooner than it is; while
+    /// the store does not work, there is nothing of that kind.
+    pub(crate) async fn catch_up(&self) {
+        let _ = self.commit(Vec::new(), Patience::Short).await;
+    }
+
     /// How many writes wait for the next commit.
     pub fn waiting(&self) -> usize {
         self.writer.waiting()
@@ -202,9 +219,7 @@ impl Journal {
         let written = match patience {
             Patience::Endless => self.writer.write(work).await,
             Patience::Short => {
-                if let Some(why) = &*self.writer.trouble().borrow() {
-                    return Err(StoreError::Unavailable(why.clone()).into());
-                }
+                self.check()?;
                 let late = || {
                     let why = self.writer.trouble().borrow().clone();
                     why.unwrap_or_else(|| format!("it took longer than {} s", PATIENCE.as_secs()))

@@ -152,12 +152,14 @@ async fn containers_reach_the_host_and_not_each_other() {
         let Address::Http(target) = provider.endpoint(&other_id).await.unwrap().address else {
             panic!("no URL")
         };
-        let ask = |url: &str| {
-            format!("curl --silent --max-time 3 --output /dev/null --write-out '%{{http_code}}' {url}")
+        let ask = |seconds: u32, url: &str| {
+            format!(
+                "curl --silent --max-time {seconds} --output /dev/null --write-out '%{{http_code}}' {url}"
+            )
         };
-        let itself = shell(&provider, &one_id, &ask("http://127.0.0.1:3000/health")).await;
+        let itself = shell(&provider, &one_id, &ask(60, "http://127.0.0.1:3000/health")).await;
         assert_eq!(itself, (0, "200".to_owned()));
-        let neighbour = shell(&provider, &one_id, &ask(&format!("{target}health"))).await;
+        let neighbour = shell(&provider, &one_id, &ask(3, &format!("{target}health"))).await;
         assert_eq!(neighbour, (28, "000".to_owned()), "a container reached another one");
         // Its network works all the same.
         let host = wiremock::MockServer::builder()
@@ -165,7 +167,7 @@ async fn containers_reach_the_host_and_not_each_other() {
             .start()
             .await;
         let port = host.address().port();
-        let host = shell(&provider, &one_id, &ask(&format!("http://host.docker.internal:{port}/"))).await;
+        let host = shell(&provider, &one_id, &ask(60, &format!("http://host.docker.internal:{port}/"))).await;
         assert_eq!(host, (0, "404".to_owned()));
     })
     .await;
@@ -326,7 +328,7 @@ async fn a_volume_that_was_pruned_or_half_filled_is_filled_again() {
         // Given up in the middle by a process that died: half a program, no marker, and the lock still held.
         remove_volume(&volume).await;
         half_fill(&volume, &config.image).await;
-        let timeouts = Timeouts { call_seconds: 5, ..config.timeouts };
+        let timeouts = Timeouts { call_seconds: 30, ..config.timeouts };
         let later = self::provider(DockerConfig { timeouts, ..config });
         let id = later.create(session.spec.clone()).await.unwrap().id;
         session.client(&*later).await;

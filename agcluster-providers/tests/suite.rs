@@ -112,10 +112,15 @@ impl Session {
     }
 }
 
+/// With little patience, since what is not there is waited for.
 async fn report(claims: Claim, fault: Fault) -> Report {
+    report_within(Duration::from_secs(2), claims, fault).await
+}
+
+async fn report_within(patience: Duration, claims: Claim, fault: Fault) -> Report {
     let liar = Liar { honest: MemoryProvider::default(), claims, fault };
     let context = Context::new(Arc::new(liar), support::run_name("suite"));
-    run_all(&context.with_patience(Duration::from_secs(2))).await
+    run_all(&context.with_patience(patience)).await
 }
 
 /// The cases that failed.
@@ -125,7 +130,7 @@ fn failed(report: &Report) -> Vec<&'static str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_tells_the_truth_passes() {
-    let report = report(|_| {}, Fault::None).await;
+    let report = report_within(Duration::from_secs(60), |_| {}, Fault::None).await;
     assert!(report.is_success(), "\n{report}");
     assert_eq!(report.row("pause_is_as_claimed").unwrap().verdict, Ok(Outcome::NotClaimed));
     assert_eq!(report.row("start_is_as_claimed").unwrap().verdict, Ok(Outcome::Passed));
@@ -169,7 +174,7 @@ async fn what_is_claimed_and_absent_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_denied_and_present_fails() {
-    let report = report(|can| can.start = None, Fault::None).await;
+    let report = report_within(Duration::from_secs(60), |can| can.start = None, Fault::None).await;
     assert_eq!(failed(&report), ["start_is_as_claimed"], "\n{report}");
 }
 

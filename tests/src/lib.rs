@@ -19,6 +19,7 @@
 pub mod aloud;
 pub mod conformance;
 pub mod form;
+mod free_port;
 pub mod git_host;
 pub mod ground;
 pub mod model_api;

@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::free_port::free_port;
+
 /// Where Debian has the programs, one folder a version.
 const PROGRAMS: &str = "/usr/lib/postgresql";
 /// How long a start or an end may take.
@@ -189,9 +191,4 @@ fn unprivileged() -> anyhow::Result<User> {
         Some(User { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
     };
     user("postgres").or_else(|| user("nobody")).context("there is no unprivileged user to run PostgreSQL")
-}
-
-/// A port that nobody has just now. The server takes it a moment later; should somebody be quicker, it says so.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

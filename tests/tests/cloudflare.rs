@@ -205,7 +205,9 @@ async fn a_launch_takes_few_requests() {
         assert_eq!((of("PUT", "/v1/containers/"), of("POST", "/proxy/3000/configure")), (1, 1));
         // What the server asks at its start is not the launch's.
         let own = managing - of("GET", "/v1/health") - of("GET", "/v1/containers?");
-        assert_eq!(own, 2, "one to create, one for the endpoint: {requests:#?}");
+        let looks = of("GET", "/v1/containers/") - of("GET", "/proxy/");
+        // Each second that its agent server needs to be up brings another look.
+        assert!(looks >= 1 && own - looks == 1, "one to create, one for the endpoint: {requests:#?}");
         assert!(proxied <= 4, "health, configure, events, and one more: {requests:#?}");
         session.delete().await.unwrap();
         stage.strike().await;

@@ -369,7 +369,7 @@ async fn room_that_is_there_a_moment_later_is_taken() {
 async fn a_container_ends_at_its_time_though_nobody_asks() {
     let (platform, caller) = fake().await;
     let at = |seconds: i64| (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds)).to_string();
-    caller.put("ok-1", json!({ "expires_at": at(1) })).await;
+    caller.put("ok-1", json!({ "expires_at": at(4) })).await;
     let seen = caller.stopped("ok-1").await;
     assert_eq!(seen["exit"], json!({ "code": null, "reason": "its lifetime was over" }));
     assert_eq!(caller.ids("").await, ["ok-1"], "it is told until somebody removes it");
@@ -381,12 +381,12 @@ async fn a_container_ends_at_its_time_though_nobody_asks() {
     assert_eq!((anew.status, &anew.body["state"]), (200, &json!("running")), "{anew:?}");
     assert_eq!(caller.get("/v1/containers/ok-1/proxy/3000/").await.status, 200);
 
-    caller.put("ok-2", json!({ "expires_at": at(2) })).await;
+    caller.put("ok-2", json!({ "expires_at": at(6) })).await;
     let far = caller.post("/v1/containers/ok-2/extend", json!({ "expires_at": at(600) })).await;
-    let near = caller.post("/v1/containers/ok-2/extend", json!({ "expires_at": at(1) })).await;
+    let near = caller.post("/v1/containers/ok-2/extend", json!({ "expires_at": at(3) })).await;
     assert_eq!(far.body["expires_at"], near.body["expires_at"], "an end is never moved nearer");
-    // The first one's second has long passed, and the moment of this one's first end is waited for.
-    caller.put("ok-3", json!({ "expires_at": at(3) })).await;
+    // It ends after the first end of the one before, which is so waited for.
+    caller.put("ok-3", json!({ "expires_at": at(8) })).await;
     caller.stopped("ok-3").await;
     assert_eq!(caller.get("/v1/containers/ok-2").await.body["state"], "running");
     platform.stop().await.unwrap();
@@ -401,12 +401,14 @@ async fn a_container_that_does_not_heed_is_ended_after_its_grace_though_the_call
     assert_eq!(stopped.body["exit"]["reason"], "it did not end within its grace");
 
     caller.made("deafened-2").await;
-    let stop =
-        caller.request(Method::POST, "/v1/containers/deafened-2/stop").json(&json!({ "grace_ms": 1500 }));
-    let left = tokio::time::timeout(Duration::from_millis(200), stop.send()).await;
-    assert!(left.is_err(), "it was answered before the grace was over");
-    let stopping = caller.get("/v1/containers/deafened-2").await;
-    assert_eq!(stopping.body["state"], "stopping");
+    let stop = caller.request(Method::POST, "/v1/containers/deafened-2/stop");
+    let stop = tokio::spawn(stop.json(&json!({ "grace_ms": 5000 })).send());
+    let mut looks = tokio::time::interval(Duration::from_millis(10));
+    while caller.get("/v1/containers/deafened-2").await.body["state"] != "stopping" {
+        assert!(!stop.is_finished(), "it was answered before the grace was over");
+        looks.tick().await;
+    }
+    stop.abort();
     let asked = caller.get("/v1/containers/deafened-2/proxy/3000/health").await;
     assert_eq!(asked.refusal(), (410, "not_running"));
     let seen = caller.stopped("deafened-2").await;

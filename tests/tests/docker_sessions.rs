@@ -80,11 +80,13 @@ async fn two_sessions_cannot_see_each_other() {
     };
     let (of_one, of_two) = (address(&one).await, address(&two).await);
     assert!(!of_one.is_empty() && of_one != of_two);
-    let knock = |ip: &str| {
-        format!("timeout 3 bash -c 'exec 3<>/dev/tcp/{ip}/3000' 2>/dev/null && echo open || echo shut")
+    let knock = |seconds: u32, ip: &str| {
+        format!(
+            "timeout {seconds} bash -c 'exec 3<>/dev/tcp/{ip}/3000' 2>/dev/null && echo open || echo shut"
+        )
     };
-    assert_eq!(bash(&two, &knock(&of_two)).await.trim(), "open", "the check itself works");
-    assert_eq!(bash(&two, &knock(&of_one)).await.trim(), "shut");
+    assert_eq!(bash(&two, &knock(60, &of_two)).await.trim(), "open", "the check itself works");
+    assert_eq!(bash(&two, &knock(3, &of_one)).await.trim(), "shut");
     // Processes are seen by name space alone: each has its own, and none has the machine's.
     let namespace = "readlink /proc/self/ns/pid";
     let (of_one, of_two) = (bash(&one, namespace).await, bash(&two, namespace).await);

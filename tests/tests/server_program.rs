@@ -14,8 +14,9 @@ use bollard::Docker;
 use bollard::query_parameters::ListContainersOptions;
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 const KEY: &str = "sk-ant-test-c0ffee11";
 const MCP_SECRET: &str = "mcp-test-5eC2e7";
@@ -26,6 +27,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 struct Program {
     child: Child,
     base: String,
+    /// What it writes from then on is read at once: it would wait for that.
+    log: JoinHandle<String>,
 }
 
 /// The program that this workspace built beside this test.
@@ -44,7 +47,7 @@ impl Program {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.as_mut().unwrap()).lines();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         // The server says where it listens; the port was left to the system.
         let base = loop {
             let line = lines.next_line().await.unwrap().expect("the server ended before it listened");
@@ -53,7 +56,15 @@ impl Program {
                 break format!("http://{}", event["fields"]["address"].as_str().unwrap());
             }
         };
-        Self { child, base }
+        let log = tokio::spawn(async move {
+            let mut log = String::new();
+            while let Some(line) = lines.next_line().await.unwrap() {
+                log += &line;
+                log.push('\n');
+            }
+            log
+        });
+        Self { child, base, log }
     }
 
     async fn launch(&self, config: serde_json::Value) -> Session {
@@ -65,6 +76,20 @@ impl Program {
         Api::new(self.base.clone(), KEY).session(&session.id)
     }
 
+    /// Waits until it has found its sessions again.
+    async fn adopted(&self) {
+        let api = Api::new(self.base.clone(), KEY);
+        let adopted = async {
+            loop {
+                let adoption = &api.get("/ready").await.unwrap().body["adoption"];
+                if adoption["settled"].is_u64() && adoption["settled"] == adoption["found"] {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, adopted).await.unwrap();
+    }
+
     fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -72,8 +97,7 @@ impl Program {
 
     /// Everything it wrote from here on, and whether it ended well.
     async fn end(mut self) -> (String, bool) {
-        let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+        let log = self.log.await.unwrap();
         (log, self.child.wait().await.unwrap().success())
     }
 }
@@ -169,6 +193,7 @@ async fn a_server_that_is_told_to_end_lets_its_sessions_go_on() {
     assert_eq!(containers(&cluster).await.len(), 1);
 
     let server = Program::start(folder.path()).await;
+    server.adopted().await;
     let session = server.session(&session);
     assert!(session.post("interrupt", json!({})).await.unwrap().status.is_success());
     session.events(0).await.unwrap().until("turn_ended").await.unwrap();
@@ -201,7 +226,7 @@ async fn the_environment_says_how_long_sessions_live() {
     for line in [
         "CONTAINER_PROVIDER=memory",
         "SESSION_IDLE_TIMEOUT=0",
-        "SESSION_MAX_LIFETIME=4",
+        "SESSION_MAX_LIFETIME=15",
         "SESSION_CLEANUP_INTERVAL=1",
     ] {
         add_setting(&folder, line);

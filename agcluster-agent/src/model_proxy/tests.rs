@@ -132,10 +132,7 @@ async fn an_answer_that_breaks_off_breaks_off_here_too() {
 
 #[tokio::test]
 async fn a_model_that_cannot_be_reached_is_an_error_in_the_vendors_shape_without_the_key() {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let base = format!("http://user:password@{}", listener.local_addr().unwrap());
-    drop(listener);
-    let (proxy, token, client) = proxy(&base).await;
+    let (proxy, token, client) = proxy("http://user:password@127.0.0.1:1").await;
     let answer = client.post(proxy.base_url()).header("x-api-key", token).send().await.unwrap();
     assert_eq!(answer.status(), 502);
     let text = answer.text().await.unwrap();
@@ -169,5 +166,5 @@ async fn the_port_closes_with_the_proxy() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), closed).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(60), closed).await.unwrap();
 }

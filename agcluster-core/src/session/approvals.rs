@@ -175,6 +175,7 @@ impl Session {
     /// Writes a decision down and hands it over.
     async fn decide(self: &Arc<Self>, answer: RequestAnswer) -> Result<()> {
         self.touch();
+        self.journal.check()?;
         let session = Arc::clone(self);
         // In a task of its own: a caller who leaves does not leave half a decision behind.
         let decided = tokio::spawn(async move {

@@ -93,10 +93,10 @@ pub(super) fn attach(session: &Arc<Session>, container: &Container, client: Agen
 }
 
 /// Lets go of the present agent server. When it answers, nothing more of it comes into the journal.
-pub(super) async fn detach(session: &Session) -> tokio::sync::MutexGuard<'_, ()> {
+pub(super) fn detach(session: &Session) -> impl Future<Output = tokio::sync::MutexGuard<'_, ()>> {
     session.attachment.lock().unwrap_or_else(PoisonError::into_inner).cancel();
     session.client.send_replace(None);
-    session.carrier.lock().await
+    session.carrier.lock()
 }
 
 fn spec(session: &Session, generation: u32) -> ContainerSpec {

@@ -26,7 +26,7 @@ impl Drop for Disposable {
         let Ok(runtime) = Handle::try_current() else { return };
         let (sessions, session) = (self.sessions.clone(), Arc::clone(&self.session));
         runtime.spawn(async move {
-            if let Err(error) = sessions.remove(session.id()).await {
+            if let Err(error) = sessions.remove_now_or_later(&session).await {
                 tracing::warn!(session = %session.id(), %error, "a session for one answer could not be removed yet");
             }
         });

@@ -42,7 +42,7 @@ impl Sessions {
             let had_begun = session.cancel.is_cancelled();
             let removed = sessions.remove_now(&session).await;
             let is_undecided = removed.as_ref().is_err_and(SessionError::is_undecided_by_the_store);
-            if is_undecided && !had_begun && session.cancel.is_cancelled() {
+            if is_undecided && session.cancel.is_cancelled() && (!had_begun || sessions.is_shutting_down()) {
                 sessions.remove_later(session);
             }
             removed
@@ -50,7 +50,16 @@ impl Sessions {
         tokio::spawn(removal.instrument(span)).await.map_err(|_| SessionError::Removed)?
     }
 
-    /// Removes a session as soon as that can be written down: it has been let go of already.
+    /// Removes a session that nobody asks to be removed again.
+    pub(super) async fn remove_now_or_later(&self, session: &Arc<Session>) -> Result<()> {
+        let removed = self.remove(&session.id).await;
+        if removed.as_ref().is_err_and(SessionError::is_undecided_by_the_store) {
+            self.remove_later(Arc::clone(session));
+        }
+        removed
+    }
+
+    /// Removes a session as soon as that can be written down.
     fn remove_later(&self, session: Arc<Session>) {
         let sessions = self.clone();
         let removal = async move {
@@ -158,7 +167,8 @@ impl Sessions {
     pub async fn release(&self) {
         self.inner.shutdown.cancel();
         for session in self.list() {
-            drop(detach(&session).await);
+            // What cannot be written down now waits in the agent servers for the next application.
+            let _ = self.inner.journal.while_it_works(detach(&session)).await;
         }
         self.inner.journal.end_readers();
         self.end_endings().await;

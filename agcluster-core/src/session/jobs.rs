@@ -10,7 +10,7 @@ use futures::stream::BoxStream;
 use tokio::time::Instant;
 
 use super::{Result, Session, SessionError, SessionId};
-use crate::journal::{self, Journal, JournalError, Patience, Record};
+use crate::journal::{self, Journal, JournalError, Record};
 use crate::store::TurnRecord;
 
 /// The most records that one read takes into memory.
@@ -60,9 +60,7 @@ impl Session {
 
     /// The number of the newest event that is kept, once it is shown: what is kept is shown a moment later.
     async fn kept_head(&self) -> Result<u64> {
-        // Whoever looks into the database may see a commit sooner than the store itself does. After this nothing is left of
-        // that moment; while the store does not work, there is none.
-        let _ = self.journal.commit(Vec::new(), Patience::Short).await;
+        self.journal.catch_up().await;
         let kept = self.journal.store().extent(&self.id).await?.head;
         let mut head = self.journal.head(&self.id).await?;
         // Of a session that is removed meanwhile, nothing more is shown.

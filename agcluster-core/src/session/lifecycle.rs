@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use agcluster_protocol::{EventBody, FailureReason};
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tracing::Instrument;
 
 use super::bring_up::{attach, bring_up, client, destroy_all, detach};
@@ -34,12 +36,12 @@ impl Session {
             let _lifecycle = session.lifecycle.lock().await;
             session.next_generation("the session was restarted").await
         };
-        self.in_a_task(restarting.instrument(span)).await
+        self.in_a_task(restarting.instrument(span).boxed()).await
     }
 
     /// Does something to the container in a task of its own: a caller who leaves, or does not wait for a store that stopped
     /// working meanwhile, does not leave half of it behind.
-    async fn in_a_task(&self, doing: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+    async fn in_a_task(&self, doing: BoxFuture<'static, Result<()>>) -> Result<()> {
         let done = self.journal.while_it_works(async { tokio::spawn(doing).await });
         done.await?.map_err(|_| SessionError::Removed)?
     }
@@ -69,7 +71,7 @@ impl Session {
             }
             session.next_generation("the session was asleep").await
         };
-        self.in_a_task(waking.in_current_span()).await
+        self.in_a_task(waking.in_current_span().boxed()).await
     }
 
     /// Starts a failed session anew; one that somebody else has started meanwhile is left alone.
@@ -88,7 +90,7 @@ impl Session {
             }
             session.next_generation("the session had failed").await
         };
-        self.in_a_task(reviving.in_current_span()).await
+        self.in_a_task(reviving.in_current_span().boxed()).await
     }
 
     /// What it would take to wake a session of this status, if it rests.
@@ -129,8 +131,9 @@ impl Session {
         let took = begun.elapsed();
         self.thawed_us.store(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let woken = format!("it was thawed in {} ms, as it had been", took.as_millis());
-        self.announce(Status::Running, Some(&woken)).await?;
+        // Whatever may fail comes before: what is said to run is listened to.
         let cursor = self.cursor().await?;
+        self.announce(Status::Running, Some(&woken)).await?;
         attach(self, &container, client, cursor);
         Ok(())
     }

@@ -145,7 +145,7 @@ impl Sessions {
                 Ok(self.inner.journal.commit(gone, Patience::Endless).await?)
             }
             // Whoever waited for its answer is gone.
-            _ if session.disposable => self.remove(&session.id).await,
+            _ if session.disposable => self.remove_now_or_later(session).await,
             Status::Starting => {
                 tokio::spawn(finish_start(self.clone(), Arc::clone(session)));
                 Ok(())

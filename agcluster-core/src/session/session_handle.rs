@@ -445,9 +445,9 @@ impl Session {
         let changing = match patience {
             Patience::Endless => changing.await,
             Patience::Short => {
-                let waiting = tokio::time::timeout(STORE, changing).await;
+                let waiting = tokio::time::timeout(STORE, self.journal.while_it_works(changing)).await;
                 waiting
-                    .map_err(|_| StoreError::Unavailable("earlier changes still wait for it".to_owned()))?
+                    .map_err(|_| StoreError::Unavailable("earlier changes still wait for it".to_owned()))??
             }
         };
         let before = self.state.borrow().clone();

@@ -107,6 +107,8 @@ impl Session {
     }
 
     async fn promise(self: &Arc<Self>, request: TurnRequest) -> Result<(TurnId, u64)> {
+        // So that nothing is in doubt that was not even tried.
+        self.journal.check()?;
         // One request with a name at a time: a repeated one finds what the first came to, also when that is being undone.
         let naming = match &request.idempotency {
             None => None,
@@ -250,8 +252,13 @@ impl Session {
         }
         let kept = self.journal.commit(self.intent(&record, idempotency), Patience::Short).await;
         if let Err(error) = kept {
-            self.turns(|turns| turns.queued.retain(|turn| turn.id != record.id));
-            return Err(error.into());
+            let still_waits = self.turns(|turns| {
+                let before = turns.queued.len();
+                turns.queued.retain(|turn| turn.id != record.id);
+                turns.queued.len() < before
+            });
+            // Otherwise it has been started meanwhile, or was taken back.
+            return if still_waits { Err(error.into()) } else { Ok(()) };
         }
         // The turn before it may have ended meanwhile.
         self.start_next().await;
@@ -408,7 +415,7 @@ impl Session {
     }
 
     /// Forgets a turn that its agent refused before it began. Its client is told so.
-    async fn withdraw(&self, record: TurnRecord, idempotency: Option<String>) {
+    async fn withdraw(self: &Arc<Self>, record: TurnRecord, idempotency: Option<String>) {
         let id = record.id;
         let mut changes = withdrawal(record, idempotency);
         let withdrawn = self.change(Patience::Endless, |state| {
@@ -419,6 +426,7 @@ impl Session {
         if let Err(error) = withdrawn.await {
             tracing::warn!(session = %self.id, %error, "a refused turn could not be forgotten");
         }
+        self.start_next().await;
     }
 
     /// A turn that was not written down in time may be all the same: it must not run after a restart, since its client is told

@@ -95,7 +95,7 @@ mod tests {
 
         let held = Held::take(seen).unwrap().unwrap();
         held.signal(Signal::KILL).unwrap();
-        assert!(held.ended(Duration::from_secs(10)).await.unwrap());
+        assert!(held.ended(Duration::from_secs(60)).await.unwrap());
         child.wait().await.unwrap();
         assert_eq!(identity.stat(), None);
         assert!(Held::take(seen).unwrap().is_none());

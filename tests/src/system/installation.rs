@@ -1,6 +1,6 @@
 //! A server as a program of its own, that can be killed and started again on what it left.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 
 use super::{Api, Provider, configure};
+use crate::free_port::free_port;
 use crate::ground::{Ground, image};
 use crate::model_api::{ModelApi, Options as ModelOptions, Violation};
 
@@ -33,8 +34,6 @@ const ENVIRONMENT: [&str; 8] = [
     "DOCKER_TLS_VERIFY",
     "XDG_RUNTIME_DIR",
 ];
-/// Below the ports that the system gives to connections: one of those could take the server's while it is down.
-const PORTS: std::ops::Range<u16> = 15_000..32_000;
 
 /// What is to be installed.
 #[derive(Debug, Clone)]
@@ -342,17 +341,4 @@ async fn follow(
         }
     }
     Ok(())
-}
-
-/// A port that nobody listens on.
-fn free_port() -> anyhow::Result<u16> {
-    let span = u64::from(PORTS.end - PORTS.start);
-    let mut seeded = crate::seeded::Seeded::new(uuid::Uuid::new_v4().as_u64_pair().0);
-    for _ in 0..100 {
-        let port = PORTS.start + u16::try_from(seeded.below(span))?;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no port is free")
 }

@@ -45,7 +45,7 @@ async fn what_was_asked_is_answered_after_the_server_was_killed_and_what_expired
         let api = installation.api("key");
         let session = scripted(&api).await;
         drop(asking(&session, TOUCH).await);
-        let brief = api.launch(json!({ "driver": "scripted", "approvals": { "timeout": 2 } })).await?;
+        let brief = api.launch(json!({ "driver": "scripted", "approvals": { "timeout": 5 } })).await?;
         drop(asking(&brief, TOUCH).await);
         let before = pending(&api).await;
         installation.kill().await?;

@@ -136,7 +136,7 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
     assert!(ready.headers.contains_key("retry-after"));
     let answer = json!({ "request_id": "go", "decision": "answers", "answers": {} });
     // What is decided is written down before the agent hears of it.
-    assert_eq!(refusal(&session.post("answer", answer.clone()).await.unwrap()), (503, "store_unavailable"));
+    assert_eq!(refusal(&session.post("answer", answer).await.unwrap()), (503, "store_unavailable"));
     sessions.journal().trouble().wait_for(Option::is_some).await.unwrap();
     let body = json!({ "api_key": "key", "config": { "driver": "scripted" } });
     let launch = api.post("/api/agents/launch", body).await.unwrap();
@@ -151,7 +151,7 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
 
     store.set(false);
     sessions.journal().trouble().wait_for(Option::is_none).await.unwrap();
-    assert_eq!(session.post("answer", answer).await.unwrap().status, StatusCode::OK);
+    // What was written down too late for its answer stands all the same.
     let frames = chat.rest().await.unwrap();
     assert!(frames.iter().any(|frame| frame.data["data"]["content"] == "two"), "{frames:#?}");
     assert_eq!(api.get("/ready").await.unwrap().status, StatusCode::OK, "it works again by itself");

@@ -52,7 +52,7 @@ async fn remembers(session: &Session) {
 
 #[tokio::test]
 async fn a_session_that_is_only_looked_at_is_idle() {
-    let short = ["--session-idle-timeout=3", "--session-cleanup-interval=1"];
+    let short = ["--session-idle-timeout=15", "--session-cleanup-interval=1"];
     let system = System::start_with(Provider::Memory, &short).await.unwrap();
     let api = system.api("key");
     let session = scripted(&api).await;
@@ -88,9 +88,9 @@ async fn a_configuration_says_how_long_its_own_sessions_live() {
     let launch =
         async |policy: Value| api.launch(json!({ "driver": "scripted", "session": policy })).await.unwrap();
     let lasting = scripted(&api).await;
-    let old = launch(json!({ "max_lifetime": 4 })).await;
+    let old = launch(json!({ "max_lifetime": 15 })).await;
     let chat = old.chat("@@say begun\n@@hang").await.unwrap();
-    let idle = launch(json!({ "idle_timeout": 2 })).await;
+    let idle = launch(json!({ "idle_timeout": 15 })).await;
     until_stopped(&mut idle.events(0).await.unwrap()).await;
     let frames = soon("the end of the turn", chat.rest()).await.unwrap();
     assert_eq!(frames.last().unwrap().data["code"], "session_stopped", "whatever it is doing");

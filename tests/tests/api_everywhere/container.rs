@@ -1,8 +1,10 @@
 //! Commands in a container, and what it has, uses and says.
 
+use std::time::Duration;
+
 use agcluster_core::conformance::Outcome;
 use agcluster_tests::ground::Provider;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -64,7 +66,15 @@ pub(crate) async fn what_a_container_wrote_is_streamed(place: &Place<'_>) -> any
         refused(&api.get(&path).await?, 400, "provider_unsupported")?;
         return Ok(Outcome::NotClaimed);
     }
-    let said = frames(api.request(Method::GET, &path)).await?;
-    ensure!(said.iter().any(|event| event["stream"] == "stderr" || event["stream"] == "stdout"), "{said:?}");
+    // It comes to the platform's log a moment after it was written.
+    let written = async {
+        loop {
+            let said = frames(api.request(Method::GET, &path)).await?;
+            if said.iter().any(|event| event["stream"] == "stderr" || event["stream"] == "stdout") {
+                return anyhow::Ok(());
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), written).await.context("nothing was written")??;
     Ok(Outcome::Passed)
 }

@@ -137,8 +137,16 @@ async fn cut_log(provider: Provider) {
         let data = frames.iter().map(|(_, data)| serde_json::from_str::<Value>(data).unwrap());
         data.map(|data| data["data"].as_str().unwrap().to_owned()).collect()
     };
-    let all = log(None).await;
-    assert!(!all.is_empty());
+    // It comes to the platform's log a moment after it was written.
+    let written = async {
+        loop {
+            let all = log(None).await;
+            if !all.is_empty() {
+                return all;
+            }
+        }
+    };
+    let all = soon(written).await;
     for (index, (id, _)) in all.iter().enumerate() {
         let rest = text(&log(id.as_deref()).await);
         // More may have been written meanwhile.
@@ -168,11 +176,14 @@ async fn cut_log(provider: Provider) {
     };
     follow_until(&before).await;
     let exec = format!("/api/agents/{}/exec", session.id);
-    for command in ["kill -9 $PPID", "true"] {
+    let run = async |command: &str| {
         let request = api.request(reqwest::Method::POST, &exec);
         let request = request.json(&json!({ "command": ["sh", "-c", command] }));
-        soon(soon(request.send()).await.unwrap().text()).await.unwrap();
-    }
+        soon(soon(request.send()).await.unwrap().text()).await.unwrap()
+    };
+    run("kill -9 $PPID").await;
+    // One that comes while it still dies fails.
+    soon(async { while !run("true").await.contains("\"exit_code\":0") {} }).await;
     assert!(!before.contains("was ended"), "{before}");
     follow_until("was ended").await;
     system.stop().await.unwrap();

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::process::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +24,10 @@ use crate::workspace::{WorkspaceConfig, exit_of, surroundings};
 
 /// The most output in one frame.
 const PIECE: usize = 16 * 1024;
-/// The longest that is read on after a command has ended, when something it started holds its output open.
+/// The longest that is waited for more after a command has ended, when something it started holds its output open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+/// What is read on of what is there then: as much as a pipe holds at the most, where it has not been made larger by root.
+const LAST_BYTES: usize = 1 << 20;
 
 /// A command that runs. However it ends, its process group is gone when it was not its own end.
 pub(super) struct Command {
@@ -34,6 +37,8 @@ pub(super) struct Command {
     begun: Instant,
     input: Option<(ChildStdin, Vec<u8>)>,
     output: (ChildStdout, ChildStderr),
+    /// When it ended by itself.
+    ended: SetOnce<Instant>,
 }
 
 /// Why a command is not listened to any more.
@@ -74,7 +79,8 @@ impl Command {
             return Err(not_started(program, &io::Error::other("it has no output")));
         };
         let input = child.stdin.take().zip(exec.stdin.map(|Data(bytes)| bytes));
-        Ok(Self { tree, child, pid, begun: Instant::now(), input, output: (stdout, stderr) })
+        let ended = SetOnce::new();
+        Ok(Self { tree, child, pid, begun: Instant::now(), input, output: (stdout, stderr), ended })
     }
 
     /// Sends what comes from it, and how it ended. It is killed with its process group, and with what it has started, when
@@ -82,8 +88,7 @@ impl Command {
     pub(super) async fn attend(mut self, limit: Duration, output: Output, closing: CancellationToken) {
         let deadline = self.begun + limit;
         let end = tokio::select! {
-            end = self.listen(&output) => end,
-            () = tokio::time::sleep_until(deadline) => End::Overdue,
+            end = self.listen(&output, deadline) => end,
             () = output.unwanted() => End::Unwanted,
             () = closing.cancelled() => End::Unwanted,
         };
@@ -98,8 +103,9 @@ impl Command {
     }
 
     /// Carries its output until it has ended and its output is closed.
-    async fn listen(&mut self, to: &Output) -> End {
-        let Self { child, input, output: (stdout, stderr), .. } = self;
+    async fn listen(&mut self, to: &Output, deadline: Instant) -> End {
+        let Self { child, input, output: (stdout, stderr), ended, .. } = self;
+        let ended = &*ended;
         let feed = async {
             if let Some((mut stdin, bytes)) = input.take() {
                 // A command need not read its input.
@@ -108,8 +114,8 @@ impl Command {
         };
         let output = async {
             tokio::join!(
-                carry(stdout, to, |data| ExecFrame::Stdout { data }),
-                carry(stderr, to, |data| ExecFrame::Stderr { data }),
+                carry(stdout, to, ended, |data| ExecFrame::Stdout { data }),
+                carry(stderr, to, ended, |data| ExecFrame::Stderr { data }),
             )
         };
         tokio::pin!(feed, output);
@@ -118,12 +124,15 @@ impl Command {
             tokio::select! {
                 () = &mut feed, if !fed => fed = true,
                 _ = &mut output, if open => open = false,
-                ended = child.wait(), if status.is_none() => match ended {
-                    Ok(ended) => status = Some(ended),
+                exit = child.wait(), if status.is_none() => match exit {
+                    Ok(exit) => {
+                        status = Some(exit);
+                        let _ = ended.set(Instant::now());
+                    }
                     Err(_) => return End::Unwanted,
                 },
-                // Whoever holds the output open now is not the command.
-                () = tokio::time::sleep(LAST_WORDS), if status.is_some() => open = false,
+                // How long its output is read for is another matter.
+                () = tokio::time::sleep_until(deadline), if status.is_none() => return End::Overdue,
             }
         }
         status.map_or(End::Unwanted, End::Own)
@@ -137,9 +146,25 @@ impl Command {
 
 /// Sends what comes from a stream until it is closed, or nobody wants it. No piece ends within a character, so that each can be
 /// read without those before it.
-async fn carry(from: &mut (impl AsyncRead + Unpin), to: &Output, frame: impl Fn(Data) -> ExecFrame) {
-    let (mut piece, mut held) = (vec![0; PIECE], 0);
-    while let Ok(length @ 1..) = from.read(&mut piece[held..]).await {
+async fn carry(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &Output,
+    ended: &SetOnce<Instant>,
+    frame: impl Fn(Data) -> ExecFrame,
+) {
+    let (mut piece, mut held, mut last_bytes) = (vec![0; PIECE], 0, LAST_BYTES);
+    loop {
+        let read = tokio::select! {
+            biased;
+            // What is there is read, however long it had to wait for whoever reads this.
+            read = from.read(&mut piece[held..]) => read,
+            () = over(ended) => break,
+        };
+        let Ok(length @ 1..) = read else { break };
+        if ended.get().is_some_and(|ended| ended.elapsed() > LAST_WORDS) {
+            let Some(left) = last_bytes.checked_sub(length) else { break };
+            last_bytes = left;
+        }
         let length = held + length;
         let whole = length - cut_character(&piece[..length]);
         if whole > 0 && !to.send(frame(Data(piece[..whole].to_vec()))).await {
@@ -151,6 +176,11 @@ async fn carry(from: &mut (impl AsyncRead + Unpin), to: &Output, frame: impl Fn(
     if held > 0 {
         to.send(frame(Data(piece[..held].to_vec()))).await;
     }
+}
+
+/// Comes when whoever holds the output open is not the command any more.
+async fn over(ended: &SetOnce<Instant>) {
+    tokio::time::sleep_until(*ended.wait().await + LAST_WORDS).await;
 }
 
 /// How many bytes at the end are the beginning of a character.
@@ -190,7 +220,39 @@ fn not_started(program: &str, error: &io::Error) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::cut_character;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reader_that_comes_long_after_the_end_gets_everything_and_the_end_is_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = ["head", "-c", "60000", "/dev/zero"].map(str::to_owned).to_vec();
+        let exec = Exec { command: words, ..Exec::default() };
+        let config = WorkspaceConfig::new(folder.path());
+        let command = Command::start(exec, &config, ProcessTree::new(false)).unwrap();
+        let ended = Path::new("/proc").join(command.pid.as_raw_nonzero().to_string());
+        let (to, mut frames) = mpsc::channel(1);
+        let limit = 2 * LAST_WORDS;
+        let attending = tokio::spawn(command.attend(limit, Output::Read(to), CancellationToken::new()));
+        // Reaped, and then both times are over.
+        while ended.exists() {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(2 * limit).await;
+        let mut bytes = 0;
+        let mut last = None;
+        while let Some(frame) = frames.recv().await {
+            match frame {
+                ExecFrame::Stdout { data } => bytes += data.0.len(),
+                other => last = Some(other),
+            }
+        }
+        attending.await.unwrap();
+        assert_eq!(bytes, 60_000);
+        let Some(ExecFrame::Exited { exit, timed_out: false, .. }) = last else { panic!("{last:?}") };
+        assert_eq!(exit.code, Some(0));
+    }
 
     #[test]
     fn what_is_cut_off_of_a_character_is_held() {

@@ -94,7 +94,8 @@ async fn a_command_runs_in_the_workspace_with_its_input_and_its_variables() {
 #[tokio::test]
 async fn a_command_is_killed_with_its_group_when_its_time_is_up() {
     let workspace = Workspace::new();
-    let exec = Exec { timeout_ms: Some(300), ..script("trap '' TERM; sleep 1000 & echo $!; wait") };
+    // Long enough for a busy machine to start it.
+    let exec = Exec { timeout_ms: Some(3000), ..script("trap '' TERM; sleep 1000 & echo $!; wait") };
     let mut frames = workspace.post("/exec", &exec).await.frames();
     let child = first_pid(&mut frames).await;
     let left = rest(frames).await;

@@ -142,6 +142,7 @@ impl Sessions {
                 }
             }
         }
+        self.inner.journal.catch_up().await;
         let mut all = Vec::new();
         for approval in open {
             if unseen.contains(&(approval.session.clone(), approval.request_id.clone())) {
@@ -179,6 +180,7 @@ impl Sessions {
             }
             before = Some(last);
         }
+        self.inner.journal.catch_up().await;
         let mut all = Vec::with_capacity(rows.len());
         for row in rows.into_iter().rev() {
             all.extend(self.news(owner, row).await?);

@@ -1,11 +1,14 @@
 //! Running a command in a container until it ends, with its output in memory.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use agcluster_core::provider::{ExecOptions, ExecOutput};
 use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use futures::StreamExt;
+use futures::stream::BoxStream;
+use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
 use super::{Api, Failure, bounded};
@@ -37,8 +40,9 @@ impl Api {
     ) -> Result<ExecResult, Failure> {
         let deadline = Instant::now() + options.timeout;
         let mut output = Collected::new(options.max_output_bytes);
-        let run = self.run(name, user, with_shell(ANNOUNCE, &options.command), &mut output);
-        match tokio::time::timeout_at(deadline, run).await {
+        // Not cut off: what is on its way to be started could not be ended.
+        let mut begun = self.begin(name, user, with_shell(ANNOUNCE, &options.command)).await?;
+        match tokio::time::timeout_at(deadline, self.end(&mut begun, &mut output)).await {
             Ok(exit_code) => {
                 let exit_code = exit_code?;
                 if output.pid().is_none() {
@@ -48,28 +52,34 @@ impl Api {
                 Ok(ExecResult::Ended(output.finish(exit_code)))
             }
             Err(_) => {
-                if let Some(pid) = output.pid() {
-                    let mut nothing = Collected::new(0);
-                    let kill = self.run(name, user, with_shell(KILL, &[pid.to_string()]), &mut nothing);
-                    match tokio::time::timeout(self.timeouts.call(), kill).await {
-                        // It may have ended by itself meanwhile: then the exit code is not 0.
-                        Ok(done) => done.map(|_| ())?,
-                        Err(_) => return Err(Failure::Timeout),
-                    }
+                let kill = self.kill(name, user, &mut begun, &mut output);
+                match tokio::time::timeout(self.timeouts.call(), kill).await {
+                    Ok(done) => done.map(|()| ExecResult::TimedOut),
+                    Err(_) => Err(Failure::Timeout),
                 }
-                Ok(ExecResult::TimedOut)
             }
         }
     }
 
-    /// Runs a command and collects what it writes; the answer is its exit code.
-    async fn run(
+    /// Ends a command, also one that has not said yet which process it is.
+    async fn kill(
         &self,
         name: &str,
         user: &str,
-        command: Vec<String>,
+        begun: &mut Begun,
         output: &mut Collected,
-    ) -> Result<i32, Failure> {
+    ) -> Result<(), Failure> {
+        while output.pid().is_none() {
+            let Some(piece) = begun.pieces.next().await else { break };
+            output.take(piece?);
+        }
+        let Some(pid) = output.pid() else { return Ok(()) };
+        let mut kill = self.begin(name, user, with_shell(KILL, &[pid.to_string()])).await?;
+        // It may have ended by itself meanwhile: then the exit code is not 0.
+        self.end(&mut kill, &mut Collected::new(0)).await.map(drop)
+    }
+
+    async fn begin(&self, name: &str, user: &str, command: Vec<String>) -> Result<Begun, Failure> {
         let config = CreateExecOptions {
             cmd: Some(command),
             user: Some(user.to_owned()),
@@ -77,21 +87,24 @@ impl Api {
             attach_stderr: Some(true),
             ..CreateExecOptions::default()
         };
-        let exec = bounded(self.timeouts.call(), self.docker.create_exec(name, config)).await?;
-        let started = bounded(self.timeouts.call(), self.docker.start_exec(&exec.id, None)).await?;
-        if let StartExecResults::Attached { output: mut pieces, input } = started {
-            // Held to the end: with Podman, closing it ends the output as well.
-            let _input = input;
-            while let Some(piece) = pieces.next().await {
-                output.take(piece?);
-            }
+        let id = bounded(self.timeouts.call(), self.docker.create_exec(name, config)).await?.id;
+        match bounded(self.timeouts.call(), self.docker.start_exec(&id, None)).await? {
+            StartExecResults::Attached { output, input } => Ok(Begun { id, pieces: output, _input: input }),
+            StartExecResults::Detached => Err(Failure::Nonsense("a command without its output".to_owned())),
+        }
+    }
+
+    /// Collects what a command writes until it ends; the answer is its exit code.
+    async fn end(&self, begun: &mut Begun, output: &mut Collected) -> Result<i32, Failure> {
+        while let Some(piece) = begun.pieces.next().await {
+            output.take(piece?);
         }
         // The end of the output and the exit code reach the engine on different ways, and it offers nothing to wait
         // for the second one. The caller bounds this.
         let mut again = tokio::time::interval(Duration::from_millis(10));
         loop {
             again.tick().await;
-            let seen = bounded(self.timeouts.call(), self.docker.inspect_exec(&exec.id)).await?;
+            let seen = bounded(self.timeouts.call(), self.docker.inspect_exec(&begun.id)).await?;
             match (seen.running, seen.exit_code) {
                 (Some(true), _) => {}
                 (_, Some(code)) => return Ok(i32::try_from(code).unwrap_or(-1)),
@@ -99,6 +112,14 @@ impl Api {
             }
         }
     }
+}
+
+/// A command that was started.
+struct Begun {
+    id: String,
+    pieces: BoxStream<'static, Result<LogOutput, bollard::errors::Error>>,
+    /// Held to the end: with Podman, closing it ends the output as well.
+    _input: Pin<Box<dyn AsyncWrite + Send>>,
 }
 
 fn with_shell(script: &str, arguments: &[String]) -> Vec<String> {

@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(held_back(1, 1), Rate { every: SECOND.mul_f64(1.1), burst: 1 });
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn what_would_wait_too_long_is_refused_and_others_go_on() {
         let turns = Turns::new(RequestRate { longest_wait_seconds: 0, ..RequestRate::default() });
         for _ in 0..2 {

@@ -25,7 +25,7 @@ const WORDS = {
 };
 
 // Longer than anybody waits for a place.
-const LATE_MS = 9_000;
+const LATE_MS = 13_000;
 
 // A container that finds a place after everybody has given up. Destroyed before, it comes up nevertheless.
 class Late {

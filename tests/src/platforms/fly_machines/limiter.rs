@@ -36,6 +36,7 @@ impl Limiter {
     pub(super) fn take(&mut self, action: &'static str, counted_by: &str) -> bool {
         let now = self.clock.now();
         let (per_second, most) = rate(action);
+        let most = most * self.clock.hurry();
         let bucket = self.buckets.entry((action, counted_by.to_owned()));
         let bucket = bucket.or_insert(Bucket { tokens: most, at: now });
         let gained = (now.saturating_sub(bucket.at)).as_secs_f64() * per_second;
