@@ -3,12 +3,13 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use agcluster_core::config::{ConfigCatalog, ConfigStore};
+use agcluster_core::config::{AgentConfig, AgentDefaults, ConfigCatalog, ConfigStore, McpEnv};
 use agcluster_core::journal::Record;
-use agcluster_core::protocol::TurnId;
-use agcluster_core::provider::ProviderSet;
-use agcluster_core::session::{Owner, SessionId, SessionRecord, Sessions};
+use agcluster_core::protocol::{Secret, TurnId};
+use agcluster_core::provider::{ContainerProvider, ListFilter, ProviderSet};
+use agcluster_core::session::{Launch, Owner, Session, SessionId, SessionRecord, Sessions};
 use agcluster_core::store::{
     AuditRecord, Change, ConfigRecord, Extent, IdempotencyRecord, MemoryStore, Result, Retention, Store,
     StoreError, TranscriptChunk, TurnRecord,
@@ -159,4 +160,46 @@ async fn a_store_that_fails_is_said_and_nothing_is_lost() {
     assert!(events.contains("completed"), "{events}");
     session.delete().await.unwrap();
     serving.abort();
+}
+
+fn launch() -> Launch {
+    let config = AgentConfig::from_yaml("{id: a, name: A, driver: scripted}").unwrap().config;
+    let options = config.to_options(&McpEnv::new(), &AgentDefaults::default()).unwrap();
+    Launch::new(&config, options, Owner::of(&Secret::new("key")))
+}
+
+/// Lets the store fail, and somebody notice.
+async fn fail(store: &Failing, sessions: &Sessions, session: &Arc<Session>) {
+    store.set(true);
+    let notices = Arc::clone(session);
+    tokio::spawn(async move { notices.rename("whatever").await });
+    sessions.journal().trouble().wait_for(Option::is_some).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_ends_while_the_store_fails_is_gone_when_it_works() {
+    let (store, provider) = (Failing::default(), MemoryProvider::default());
+    let providers = ProviderSet::of(Arc::new(provider.clone()));
+    let sessions = Sessions::builder(providers).store(Arc::new(store.clone())).build().unwrap();
+    let containers = async || provider.list(ListFilter::default()).await.unwrap().len();
+
+    let once = sessions.launch_disposable(launch()).await.unwrap();
+    fail(&store, &sessions, once.session()).await;
+    drop(once);
+    store.set(false);
+    let gone = async {
+        while containers().await > 0 || !sessions.list().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), gone).await.unwrap();
+
+    let session = sessions.launch(launch()).await.unwrap();
+    fail(&store, &sessions, &session).await;
+    let ending = sessions.clone();
+    let end = tokio::spawn(async move { ending.shutdown().await });
+    sessions.shutting_down().await;
+    store.set(false);
+    end.await.unwrap();
+    assert_eq!((containers().await, store.inner.sessions().await.unwrap().len()), (0, 0));
 }
