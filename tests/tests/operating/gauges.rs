@@ -12,6 +12,8 @@ use sqlx::{Connection, PgConnection};
 /// What does not come within this does not come.
 const LIMIT: Duration = Duration::from_secs(60);
 const POOL: &str = "agcluster_store_connections";
+/// A row when the server's writer waits for somebody else's lock.
+const WRITER_WAITS: &str = "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'agcluster-writer-%' AND wait_event_type = 'Lock'";
 
 /// Looks until the numbers are so.
 async fn until(api: &Api, what: &str, is_so: impl Fn(&Numbers) -> bool) -> anyhow::Result<Numbers> {
@@ -112,24 +114,29 @@ async fn connections_that_read_are_counted_as_they_are_used() {
         });
         ensure!(idle.await?.total("agcluster_store_connections_max", &[]) == 8.0);
 
-        // While somebody else has the tables, whoever reads or writes waits.
+        // While somebody else has the tables, whoever reads or writes waits: one write is being made, and one behind it.
+        let other_session = api.launch(json!({ "driver": "scripted" })).await?;
+        drop(session.chat("@@stream 100000 every 20ms of 20 bytes").await?);
+        drop(other_session.chat("@@hang").await?);
+        other_session.events(0).await?.until("turn_started").await?;
         let mut other = PgConnection::connect(&postgres.url()).await?;
         let mut lock = other.begin().await?;
         sqlx::query("LOCK TABLE turns, events IN ACCESS EXCLUSIVE MODE").execute(&mut *lock).await?;
+        // From a connection of its own: within a transaction one always sees the same.
+        let mut looks = PgConnection::connect(&postgres.url()).await?;
+        let writing = async {
+            while sqlx::query(WRITER_WAITS).fetch_optional(&mut looks).await?.is_none() {}
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(LIMIT, writing).await.context("nothing is written")??;
+        other_session.post("interrupt", json!({})).await?;
         let seen = until(&api, "a read and a write that wait", |numbers| {
             numbers.total(POOL, &[("state", "used")]) >= 1.0
                 && numbers.total("agcluster_store_writes_waiting", &[]) >= 1.0
         });
-        let writing = async {
-            // Whether it is queued before the writer's own patience ends does not matter here.
-            let body = json!({ "message": "@@say hello", "background": true });
-            let _ = chat(&api, &session, body).await;
-            std::future::pending::<()>().await;
-        };
         tokio::select! {
             seen = seen => { seen?; }
             done = read_on(&api) => return done,
-            () = writing => {}
         }
         lock.rollback().await?;
         until(&api, "nothing that waits", |numbers| {
@@ -137,7 +144,9 @@ async fn connections_that_read_are_counted_as_they_are_used() {
                 && numbers.total("agcluster_store_writes_waiting", &[]) == 0.0
         })
         .await?;
-        ensure!(session.delete().await?.status.is_success());
+        for session in [session, other_session] {
+            ensure!(session.delete().await?.status.is_success());
+        }
         Ok(())
     })
     .await
