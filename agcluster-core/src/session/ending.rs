@@ -87,7 +87,8 @@ impl Sessions {
 
     async fn remove_now(&self, session: &Arc<Session>) -> Result<()> {
         let journal = &self.inner.journal;
-        journal.while_it_works(async { session.cancel.cancel() }).await?;
+        journal.check()?;
+        session.cancel.cancel();
         let _lifecycle = journal.while_it_works(session.lifecycle.lock()).await?;
         let _carrier = journal.while_it_works(detach(session)).await?;
         if self.get(&session.id).is_none() {

@@ -252,13 +252,8 @@ impl Session {
         }
         let kept = self.journal.commit(self.intent(&record, idempotency), Patience::Short).await;
         if let Err(error) = kept {
-            let still_waits = self.turns(|turns| {
-                let before = turns.queued.len();
-                turns.queued.retain(|turn| turn.id != record.id);
-                turns.queued.len() < before
-            });
-            // Otherwise it has been started meanwhile, or was taken back.
-            return if still_waits { Err(error.into()) } else { Ok(()) };
+            // One that waits no more has been started meanwhile, or was taken back.
+            return self.turns(|turns| turns.unqueue(record.id)).map_or(Ok(()), |_| Err(error.into()));
         }
         // The turn before it may have ended meanwhile.
         self.start_next().await;
@@ -376,11 +371,7 @@ impl Session {
     /// # Errors
     /// [`SessionError::Journal`].
     pub async fn unqueue(&self, turn: TurnId) -> Result<bool> {
-        let found = self.turns(|turns| {
-            let place = turns.queued.iter().position(|queued| queued.id == turn)?;
-            turns.queued.remove(place)
-        });
-        let Some(record) = found else { return Ok(false) };
+        let Some(record) = self.turns(|turns| turns.unqueue(turn)) else { return Ok(false) };
         let end = TurnEnd::bare(Outcome::Interrupted);
         let ended = ended(record, end.clone(), Some(LastWords::none(turn)));
         let entry = Entry::own(self.state.borrow().generation, Some(turn), EventBody::TurnEnded(end));
@@ -465,6 +456,12 @@ impl Session {
 }
 
 impl Turns {
+    /// Takes a waiting turn out, if it still waits.
+    fn unqueue(&mut self, turn: TurnId) -> Option<TurnRecord> {
+        let place = self.queued.iter().position(|queued| queued.id == turn)?;
+        self.queued.remove(place)
+    }
+
     /// What is kept of the running turn, if it is that one, which it is no longer.
     pub(super) fn end(&mut self, turn: TurnId, end: TurnEnd) -> Option<Change> {
         let current = self.current.take_if(|current| current.id == turn)?;
