@@ -448,24 +448,26 @@ async fn sessions_are_known_before_their_platform_says_what_it_has() {
     assert_eq!(ends(&known).await.len(), 1);
 }
 
-/// Lets time pass until a session is found again, or said to be lost.
-async fn found(session: &Session) -> bool {
-    let settled = async {
-        while session.info().state.status == Status::Running && !session.info().attached {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        session.info().attached
-    };
-    tokio::time::timeout(Duration::from_secs(3600), settled).await.unwrap()
+/// A session whose turn ends while nobody listens to it. The clock is stopped then, and goes on when all wait.
+async fn left_at_work(world: &World) -> SessionId {
+    let first = world.start().await;
+    let session = first.launch(launch()).await.unwrap();
+    session.begin(say("@@stream 5 every 1000ms of 20 bytes")).await.unwrap();
+    first.release().await;
+    tokio::time::pause();
+    session.id().clone()
+}
+
+/// How the turn of such a session ended.
+async fn end_of_work(session: &Session) -> Outcome {
+    until(session, 0, |body| matches!(body, EventBody::TurnEnded(_))).await;
+    ends(session).await.remove(0).1
 }
 
 #[tokio::test]
 async fn a_platform_that_is_silent_for_long_does_not_make_its_sessions_lost() {
     let world = World::new();
-    let first = world.start().await;
-    let session = first.launch(launch()).await.unwrap();
-    first.release().await;
-    tokio::time::pause();
+    let id = left_at_work(&world).await;
     // Its container cannot be reached, then nothing is heard of its platform for some minutes, then it cannot be reached again.
     world.provider.fail_next("endpoint", ErrorKind::Unavailable);
     world.provider.fail_next("endpoint", ErrorKind::Unavailable);
@@ -474,23 +476,23 @@ async fn a_platform_that_is_silent_for_long_does_not_make_its_sessions_lost() {
     for _ in 0..60 {
         world.provider.fail_next("list", ErrorKind::Unavailable);
     }
-    assert!(found(&second.get(session.id()).unwrap()).await);
+    let session = second.get(&id).unwrap();
+    assert_eq!(end_of_work(&session).await, Outcome::Completed);
+    assert!(session.info().attached);
 }
 
 #[tokio::test]
 async fn a_session_whose_container_cannot_be_reached_for_long_is_lost() {
     let world = World::new();
-    let first = world.start().await;
-    let session = first.launch(launch()).await.unwrap();
-    first.release().await;
-    tokio::time::pause();
+    let id = left_at_work(&world).await;
     for _ in 0..100 {
         world.provider.fail_next("endpoint", ErrorKind::Unavailable);
     }
     let second = world.start().await;
     second.adopt().await;
-    let session = second.get(session.id()).unwrap();
-    assert!(!found(&session).await);
+    let session = second.get(&id).unwrap();
+    assert!(matches!(end_of_work(&session).await, Outcome::Failed { .. }));
+    assert!(!session.info().attached);
     let Status::Failed { reason } = session.info().state.status else { panic!("{session:?}") };
     assert!(reason.starts_with("its agent server could not be reached after a restart"), "{reason}");
 }
