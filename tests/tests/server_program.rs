@@ -76,20 +76,6 @@ impl Program {
         Api::new(self.base.clone(), KEY).session(&session.id)
     }
 
-    /// Waits until it has found its sessions again.
-    async fn adopted(&self) {
-        let api = Api::new(self.base.clone(), KEY);
-        let adopted = async {
-            loop {
-                let adoption = &api.get("/ready").await.unwrap().body["adoption"];
-                if adoption["settled"].is_u64() && adoption["settled"] == adoption["found"] {
-                    return;
-                }
-            }
-        };
-        tokio::time::timeout(LIMIT, adopted).await.unwrap();
-    }
-
     fn signal(&self, signal: &str) {
         let pid = self.child.id().unwrap().to_string();
         assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -193,7 +179,7 @@ async fn a_server_that_is_told_to_end_lets_its_sessions_go_on() {
     assert_eq!(containers(&cluster).await.len(), 1);
 
     let server = Program::start(folder.path()).await;
-    server.adopted().await;
+    Api::new(server.base.clone(), KEY).adopted().await.unwrap();
     let session = server.session(&session);
     assert!(session.post("interrupt", json!({})).await.unwrap().status.is_success());
     session.events(0).await.unwrap().until("turn_ended").await.unwrap();

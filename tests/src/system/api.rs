@@ -1,10 +1,14 @@
 //! A client of the HTTP API.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail, ensure};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Chat, description};
+
+const ADOPTION: Duration = Duration::from_secs(120);
 
 /// A client with a key.
 #[derive(Debug, Clone)]
@@ -104,6 +108,24 @@ impl Api {
     /// As [`send`](Self::send).
     pub async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Waits until the server has found the sessions of an earlier run again.
+    ///
+    /// # Errors
+    /// When it does not say so in time.
+    pub async fn adopted(&self) -> anyhow::Result<()> {
+        let looking = async {
+            let mut looks = tokio::time::interval(Duration::from_millis(10));
+            loop {
+                looks.tick().await;
+                let answer = self.get("/ready").await?;
+                if answer.status.is_success() && is_adopted(&answer.body) {
+                    return Ok(());
+                }
+            }
+        };
+        tokio::time::timeout(ADOPTION, looking).await.context("not every session was adopted in time")?
     }
 
     /// Launches a session with this configuration document.
@@ -209,5 +231,14 @@ impl Session {
     /// As [`Api::send`].
     pub async fn delete(&self) -> anyhow::Result<Answer> {
         self.api.delete(&format!("/api/agents/sessions/{}", self.id)).await
+    }
+}
+
+/// Whether `/ready` says that every session of an earlier run is settled.
+fn is_adopted(ready: &Value) -> bool {
+    let sessions = &ready["adoption"];
+    match (sessions["found"].as_u64(), sessions["settled"].as_u64()) {
+        (Some(found), Some(settled)) => settled >= found,
+        _ => false,
     }
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use agcluster_core::provider::{ContainerProvider, DestroyOptions, ListFilter};
 use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
@@ -22,7 +21,6 @@ use crate::model_api::{ModelApi, Options as ModelOptions, Violation};
 
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(120);
-const ADOPTION: Duration = Duration::from_secs(120);
 /// What a server needs of this program's environment.
 const ENVIRONMENT: [&str; 8] = [
     "PATH",
@@ -219,18 +217,7 @@ impl Installation {
     /// # Errors
     /// When it does not say so in time.
     pub async fn adopted(&self) -> anyhow::Result<()> {
-        let api = self.api("nobody");
-        let looking = async {
-            let mut looks = tokio::time::interval(Duration::from_millis(10));
-            loop {
-                looks.tick().await;
-                let answer = api.get("/ready").await?;
-                if answer.status.is_success() && is_adopted(&answer.body) {
-                    return Ok(());
-                }
-            }
-        };
-        tokio::time::timeout(ADOPTION, looking).await.context("not every session was adopted in time")?
+        self.api("nobody").adopted().await
     }
 
     /// A client that holds this key.
@@ -298,15 +285,6 @@ impl Installation {
             }
         }
         Ok(())
-    }
-}
-
-/// Whether `/ready` says that every session of an earlier run is settled.
-fn is_adopted(ready: &Value) -> bool {
-    let sessions = &ready["adoption"];
-    match (sessions["found"].as_u64(), sessions["settled"].as_u64()) {
-        (Some(found), Some(settled)) => settled >= found,
-        _ => false,
     }
 }
 
