@@ -238,6 +238,17 @@ impl Journal {
     /// [`JournalError::CursorExpired`] and [`JournalError::CursorInFuture`].
     pub async fn read(&self, session: &SessionId, after: u64, limit: usize) -> Result<Vec<Arc<Record>>> {
         let log = self.log(session).await?;
+        self.read_log(&log, session, after, limit).await
+    }
+
+    /// As [`read`](Self::read), by whoever has the session's log.
+    async fn read_log(
+        &self,
+        log: &Log,
+        session: &SessionId,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Arc<Record>>> {
         let head = log.head().seq;
         if after > head {
             return Err(JournalError::CursorInFuture { cursor: after, head });

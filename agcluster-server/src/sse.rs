@@ -1,7 +1,7 @@
 //! Server-sent events: frames that were rendered already, and a comment where there is silence.
 
 use std::convert::Infallible;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use agcluster_core::protocol::workspace::Place;
@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use serde_json::{Map, Value};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::cursor::Cursor;
 
@@ -47,7 +48,8 @@ impl fmt::Display for FrameId {
 pub(crate) fn frame(id: Option<FrameId>, data: &[u8]) -> Bytes {
     let mut frame = BytesMut::with_capacity(data.len() + 32);
     if let Some(id) = id {
-        frame.put_slice(format!("id: {id}\n").as_bytes());
+        // Writing into a growing buffer does not fail.
+        let _ = writeln!(frame, "id: {id}");
     }
     frame.put_slice(b"data: ");
     frame.put_slice(data);
@@ -154,12 +156,11 @@ pub(crate) fn response(frames: impl Stream<Item = Bytes> + Send + 'static) -> Re
 }
 
 fn with_heartbeat(frames: impl Stream<Item = Bytes> + Send + 'static) -> impl Stream<Item = Bytes> + Send {
-    futures::stream::unfold(frames.boxed(), |mut frames| async move {
-        match tokio::time::timeout(HEARTBEAT, frames.next()).await {
-            Ok(frame) => Some((frame?, frames)),
-            Err(_) => Some((Bytes::from_static(HEARTBEAT_COMMENT), frames)),
-        }
-    })
+    // One timer for all frames: each puts it off.
+    let mut beats = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio_stream::StreamExt::timeout_repeating(frames, beats)
+        .map(|frame| frame.unwrap_or(Bytes::from_static(HEARTBEAT_COMMENT)))
 }
 
 #[cfg(test)]

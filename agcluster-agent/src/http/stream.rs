@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt, stream};
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::log::Follower;
 
@@ -15,14 +16,12 @@ const HEARTBEAT_COMMENT: &[u8] = b": heartbeat\n\n";
 
 /// Gives everything a follower reads, and a comment after each `heartbeat` of silence.
 pub(super) fn respond(follower: Follower, heartbeat: Duration) -> Response {
-    let frames = stream::unfold(follower, move |mut follower| async move {
-        let next = tokio::time::timeout(heartbeat, follower.next()).await;
-        let bytes = match next {
-            Ok(frames) => frames?,
-            Err(_) => Bytes::from_static(HEARTBEAT_COMMENT),
-        };
-        Some((Ok::<_, Infallible>(bytes), follower))
-    });
+    let frames = stream::unfold(follower, async |mut follower| Some((follower.next().await?, follower)));
+    // One timer for all frames: each puts it off.
+    let mut beats = tokio::time::interval_at(Instant::now() + heartbeat, heartbeat);
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let frames = tokio_stream::StreamExt::timeout_repeating(frames, beats)
+        .map(|frames| Ok::<_, Infallible>(frames.unwrap_or(Bytes::from_static(HEARTBEAT_COMMENT))));
     let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
     (headers, Body::from_stream(frames)).into_response()
 }

@@ -8,14 +8,17 @@ use bytes::Bytes;
 /// Ends every frame, and is nowhere inside one: JSON has no line ends of its own.
 const END: &[u8] = b"\n\n";
 
+/// What most frames fit in while they are written; kept, each is as long as it is.
+const DRAFT: usize = 512;
+
 pub(super) fn render(event: &Event) -> Bytes {
-    let mut frame = Vec::with_capacity(256);
+    let mut frame = Vec::with_capacity(DRAFT);
     // Writing to a vector does not fail, and neither do the types of an event: their map keys are strings.
     let written = write!(frame, "id: {}\ndata: ", event.seq).is_ok()
         && serde_json::to_writer(&mut frame, event).is_ok();
     debug_assert!(written, "an event that cannot be rendered");
     frame.extend_from_slice(END);
-    Bytes::from(frame)
+    Bytes::copy_from_slice(&frame)
 }
 
 /// Cuts the first `count` frames off a run of frames.

@@ -64,14 +64,14 @@ fn count(body: Body, unread: Arc<AtomicUsize>) -> impl Stream<Item = Result<Byte
 fn limit_silence(
     body: impl Stream<Item = Result<Bytes>> + Send + 'static,
 ) -> BoxStream<'static, Result<Bytes>> {
-    futures::stream::unfold(Some(body.boxed()), |body| async move {
-        let mut body = body?;
-        match tokio::time::timeout(MAX_SILENCE, body.next()).await {
-            Ok(Some(Ok(piece))) => Some((Ok(piece), Some(body))),
-            Ok(Some(Err(error))) => Some((Err(error), None)),
-            Ok(None) => None,
-            Err(_) => Some((Err(AgentError::Timeout { operation: "events", limit: MAX_SILENCE }), None)),
-        }
+    // One timer for all pieces: each puts it off.
+    let pieces = tokio_stream::StreamExt::timeout(body, MAX_SILENCE).boxed();
+    futures::stream::unfold(Some(pieces), |pieces| async move {
+        let mut pieces = pieces?;
+        let silent = AgentError::Timeout { operation: "events", limit: MAX_SILENCE };
+        let piece = pieces.next().await?.unwrap_or(Err(silent));
+        let rest = piece.is_ok().then_some(pieces);
+        Some((piece, rest))
     })
     .boxed()
 }
@@ -83,8 +83,8 @@ pub(crate) fn fuzz(data: &[u8]) {
     let read = |length: usize| {
         let pieces: Vec<Result<Bytes>> =
             data.chunks(length).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
-        let events = EventStream::new(futures::stream::iter(pieces).boxed());
-        let events: Vec<_> = crate::fuzzing::block_on(events.collect());
+        let pieces = futures::stream::iter(pieces).boxed();
+        let events: Vec<_> = crate::fuzzing::block_on(async { EventStream::new(pieces).collect().await });
         events.into_iter().map(|event| event.map_err(drop)).collect::<Vec<_>>()
     };
     assert_eq!(read(usize::from(*length).max(1)), read(data.len().max(1)));

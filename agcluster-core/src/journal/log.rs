@@ -119,6 +119,12 @@ pub(super) struct Follow {
     log: Arc<Log>,
 }
 
+impl Follow {
+    pub(super) fn log(&self) -> &Log {
+        &self.log
+    }
+}
+
 impl Drop for Follow {
     fn drop(&mut self) {
         let mut tail = self.log.tail();

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Map;
 
+/// What most events fit in while they are rendered; kept, each is as long as it is.
+const DRAFT: usize = 512;
+
 /// Something to append.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -65,9 +68,12 @@ impl Record {
     /// The event as JSON, rendered once for all readers.
     pub fn json(&self) -> Bytes {
         self.json
-            .get_or_init(|| match serde_json::to_vec(&self.event) {
-                Ok(json) => Bytes::from(json),
-                Err(_) => unreachable!("an event has string keys only, so it always renders"),
+            .get_or_init(|| {
+                let mut json = Vec::with_capacity(DRAFT);
+                match serde_json::to_writer(&mut json, &self.event) {
+                    Ok(()) => Bytes::copy_from_slice(&json),
+                    Err(_) => unreachable!("an event has string keys only, so it always renders"),
+                }
             })
             .clone()
     }

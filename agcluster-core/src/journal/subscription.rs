@@ -54,7 +54,7 @@ impl Reader {
             }
             let head = *self.follow.head.borrow_and_update();
             if head.seq > self.after {
-                match self.journal.read(&self.session, self.after, PAGE).await {
+                match self.journal.read_log(self.follow.log(), &self.session, self.after, PAGE).await {
                     Ok(page) => self.page = page.into(),
                     Err(error) => {
                         self.failed = true;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use agcluster_agent::{AgentServer, ServerConfig, TokenDigest};
 use agcluster_core::provider::Io;
+use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -21,6 +22,8 @@ const PIPE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Running {
     server: Server,
+    /// Its routes, for every connection.
+    router: Router,
     connections: TaskTracker,
     /// Cancelled when it ends, which breaks every connection.
     ended: CancellationToken,
@@ -44,8 +47,10 @@ impl Running {
         let mut config = ServerConfig::new(token);
         config.workspace = workspace;
         config.programs.claude = NO_PROGRAM.into();
+        let server = AgentServer::new(config);
         Self {
-            server: Server(AgentServer::new(config)),
+            router: server.router(),
+            server: Server(server),
             connections: TaskTracker::new(),
             ended: CancellationToken::new(),
         }
@@ -54,7 +59,7 @@ impl Running {
     /// A new connection.
     pub(super) fn connect(&self) -> Box<dyn Io> {
         let (ours, theirs) = tokio::io::duplex(PIPE);
-        let router = self.server.0.router();
+        let router = self.router.clone();
         let ended = self.ended.clone();
         self.connections.spawn(async move {
             let answer = service_fn(move |request: hyper::Request<Incoming>| {

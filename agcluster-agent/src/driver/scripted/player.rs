@@ -212,7 +212,8 @@ impl<'a> Player<'a> {
     async fn stream(&mut self, count: u64, bytes: usize, ticks: &mut Option<tokio::time::Interval>) {
         let message_id = self.begin_message();
         let piece: String = "scripted ".chars().cycle().take(bytes).collect();
-        let mut text = String::new();
+        // A block is what its pieces were; put together at its end, a thousand streams hold little meanwhile.
+        let mut pieces = 0;
         for nth in 1..=count {
             self.recorder.room().await;
             match ticks {
@@ -223,9 +224,9 @@ impl<'a> Player<'a> {
                 None => {}
             }
             self.record(EventBody::TextDelta { block: 0, text: piece.clone() });
-            text.push_str(&piece);
-            if text.len() >= BLOCK_BYTES || nth == count {
-                let text = std::mem::take(&mut text);
+            pieces += 1;
+            if pieces * piece.len() >= BLOCK_BYTES || nth == count {
+                let text = piece.repeat(std::mem::take(&mut pieces));
                 self.record(EventBody::Text { message_id: Some(message_id.clone()), text });
             }
         }

@@ -49,7 +49,7 @@ proptest! {
         cuts.sort_unstable();
         let pieces = cuts.windows(2).map(|pair| whole[pair[0]..pair[1]].to_vec()).collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let events: Vec<_> = runtime.block_on(stream_of(pieces).collect());
+        let events: Vec<_> = runtime.block_on(async { stream_of(pieces).collect().await });
         prop_assert_eq!(events.len(), 2);
         prop_assert!(events.iter().all(|event| event.is_ok()));
     }
@@ -57,6 +57,6 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..64), 0..16)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let _events: Vec<_> = runtime.block_on(stream_of(pieces).collect());
+        let _events: Vec<_> = runtime.block_on(async { stream_of(pieces).collect().await });
     }
 }

@@ -11,8 +11,8 @@ use anyhow::{Context, Result, anyhow, ensure};
 use bytes::{Buf, BytesMut};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use reqwest::Method;
 use rustix::process::getpid;
+use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
 use super::bare_agents::{self, BareAgent};
@@ -39,6 +39,8 @@ const WARM_UP: Duration = Duration::from_secs(5);
 const DIRECTLY: usize = 60;
 /// Besides the connections: each stream has one, which is open on both sides here.
 const OTHER_FILES: usize = 512;
+/// A client reads so much at a time, in bytes.
+const READ: usize = 4096;
 
 /// Targets: seconds, seconds, bytes.
 const MEDIAN: f64 = 0.002;
@@ -209,24 +211,25 @@ async fn readers(agents: &[BareAgent]) -> Result<Vec<Box<dyn FnOnce(Ages) -> Rea
         .await
 }
 
-/// Clients of the server. They look for what they need in the text, so that they cost little beside what is measured.
+/// Clients of the server. They look for what they need in the text, so that they cost little beside what is measured: what
+/// is between the frames, the lengths of pieces, they pass over.
 async fn clients(
     running: &Running,
     sessions: &[Arc<Session>],
 ) -> Result<Vec<Box<dyn FnOnce(Ages) -> Reader + Send>>> {
-    let api = running.api();
     futures::stream::iter(sessions)
         .map(|session| {
-            let request = api.request(Method::GET, &format!("/api/agents/{}/events?after=0", session.id()));
-            async {
-                let response = request.send().await?;
-                ensure!(response.status().is_success(), "the events were answered {}", response.status());
-                let mut body = response.bytes_stream();
+            let path = format!("/api/agents/{}/events?after=0", session.id());
+            async move {
+                let mut connection = running.get(&path).await?;
                 let read = move |ages: Ages| -> Reader {
                     Box::pin(async move {
                         let (mut deltas, mut held) = (0, BytesMut::new());
-                        while let Some(bytes) = body.next().await {
-                            held.extend_from_slice(&bytes?);
+                        loop {
+                            held.reserve(READ);
+                            if connection.read_buf(&mut held).await? == 0 {
+                                return Err(anyhow!("a session's events ended"));
+                            }
                             while let Some(end) = held.windows(2).position(|two| two == b"\n\n") {
                                 let frame = std::str::from_utf8(&held[..end])?;
                                 if frame.contains("\"type\":\"text_delta\"") {
@@ -238,7 +241,6 @@ async fn clients(
                                 held.advance(end + 2);
                             }
                         }
-                        Err(anyhow!("a session's events ended"))
                     })
                 };
                 anyhow::Ok(Box::new(read) as Box<dyn FnOnce(Ages) -> Reader + Send>)
