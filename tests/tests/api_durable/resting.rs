@@ -237,7 +237,9 @@ async fn events_that_are_too_old_are_dropped_while_nobody_writes() {
     let expired = soon("the events' end", async {
         loop {
             let answer = api.get(&path).await.unwrap();
-            if answer.status == StatusCode::GONE {
+            // What came first, with the launch, may be dropped in an earlier sweep.
+            let earliest = answer.body["earliest"].as_u64();
+            if answer.status == StatusCode::GONE && earliest > Some(50) {
                 return answer;
             }
             tokio::task::yield_now().await;
@@ -246,7 +248,6 @@ async fn events_that_are_too_old_are_dropped_while_nobody_writes() {
     .await;
     assert_eq!(expired.code(), "cursor_expired");
     let earliest = expired.body["earliest"].as_u64().unwrap();
-    assert!(earliest > 50, "{}", expired.body);
     let mut fresh = session.events(earliest - 1).await.unwrap();
     assert_eq!(fresh.next().await.unwrap().unwrap().id, Some(earliest), "the newest is kept");
     assert_eq!(session.ask("@@say on").await.unwrap().body["content"], "on");
