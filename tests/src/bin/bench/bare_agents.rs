@@ -8,10 +8,10 @@ use agcluster_core::protocol::{
 };
 use agcluster_core::provider::{Address, ContainerProvider, ContainerSpec, Endpoint, Io, Labels};
 use agcluster_providers::memory::MemoryProvider;
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use futures::{StreamExt, TryStreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::by_hand;
 use super::inside::key;
 use super::limits::{STEP, soon};
 
@@ -75,12 +75,7 @@ impl BareAgent {
         let Address::Dial(dial) = &self.endpoint.address else { bail!("it cannot be dialled") };
         let mut stream = dial.dial().await?;
         let path = format!("{}?after={}", paths::EVENTS, self.last_seq);
-        let token = self.token.secret().expose();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: agent\r\nauthorization: Bearer {token}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut status = [0; 12];
-        stream.read_exact(&mut status).await?;
-        ensure!(&status == b"HTTP/1.1 200", "its events were refused");
+        by_hand::get(&mut stream, &path, self.token.secret().expose()).await?;
         Ok(stream)
     }
 

@@ -14,15 +14,15 @@ use agcluster_core::store::{self, DatabaseUrl, Store};
 use agcluster_providers::memory::{MemoryConfig, MemoryProvider};
 use agcluster_server::Server;
 use agcluster_tests::system::Api;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Parser;
 use futures::{StreamExt, TryStreamExt};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::by_hand;
 use super::limits::{STEP, soon};
 
 /// The key that sessions are launched with.
@@ -111,18 +111,13 @@ impl Running {
         Api::new(format!("http://{}", self.address), KEY)
     }
 
-    /// A request written by hand, and the connection behind the first line of its answer, which is a success: next to nothing
-    /// is to be done for what follows.
+    /// A connection on which a path was asked for [by hand](by_hand::get).
     ///
     /// # Errors
     /// When it is refused.
     pub(crate) async fn get(&self, path: &str) -> Result<TcpStream> {
         let mut connection = TcpStream::connect(self.address).await?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {KEY}\r\n\r\n");
-        connection.write_all(request.as_bytes()).await?;
-        let mut status = [0; 12];
-        connection.read_exact(&mut status).await?;
-        ensure!(&status == b"HTTP/1.1 200", "{path} was answered {}", String::from_utf8_lossy(&status));
+        by_hand::get(&mut connection, path, KEY).await?;
         Ok(connection)
     }
 

@@ -4,6 +4,7 @@
 mod append;
 mod bare;
 mod bare_agents;
+mod by_hand;
 mod completions;
 mod direct;
 mod figure;
