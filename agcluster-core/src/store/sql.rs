@@ -26,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use sqlx::{Database, Pool};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 pub(super) use driver::{Bulk, Connection, Driver, Kind};
 pub(super) use migrations::{Script, migrator, newest};
@@ -59,6 +60,8 @@ struct Inner<D: Driver> {
     came: watch::Sender<u64>,
     /// There is something to do behind the scenes.
     wakes: Arc<Wakes>,
+    /// What is done behind the scenes is to end, where it does not cut off a statement.
+    ending: CancellationToken,
 }
 
 impl<D: Driver> SqlStore<D> {
@@ -72,15 +75,16 @@ impl<D: Driver> SqlStore<D> {
             heads: RwLock::new(Some(heads)),
             came: watch::Sender::default(),
             wakes: wakes.clone(),
+            ending: CancellationToken::new(),
         });
-        let upkeep = tokio::spawn(upkeep::run(Arc::downgrade(&inner), wakes));
+        let upkeep = tokio::spawn(upkeep::run(Arc::downgrade(&inner), wakes, inner.ending.clone()));
         Ok(Self { inner, upkeep: Mutex::new(Some(upkeep)) })
     }
 
-    /// Ends the work behind the scenes, and gives the task of it to wait for.
+    /// Asks the work behind the scenes to end, and gives the task of it to wait for.
     fn end_upkeep(&self) -> Option<JoinHandle<()>> {
-        let upkeep = self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).take();
-        upkeep.inspect(JoinHandle::abort)
+        self.inner.ending.cancel();
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

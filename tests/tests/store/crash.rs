@@ -17,11 +17,16 @@ const ROUNDS: usize = 20;
 /// Runs the writer, kills it after so many answers, and gives the last that it had: number and newest event.
 async fn write_and_kill(url: &str, answers: usize) -> (u64, u64) {
     let mut writer = Command::new(env!("CARGO_BIN_EXE_store-writer"));
-    let mut writer = writer.arg(url).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    writer.arg(url).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut writer = writer.spawn().unwrap();
     let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
     let mut last = None;
-    for _ in 0..answers {
-        last = Some(lines.next_line().await.unwrap().expect("the writer goes on"));
+    for number in 0..answers {
+        last = lines.next_line().await.unwrap();
+        if last.is_none() {
+            let ended = writer.wait_with_output().await.unwrap();
+            panic!("it ended after {number} answers: {}", String::from_utf8_lossy(&ended.stderr));
+        }
     }
     writer.start_kill().unwrap();
     // What it had still said.

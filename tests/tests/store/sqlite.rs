@@ -147,6 +147,42 @@ async fn a_commit_that_nobody_waits_for_is_made_or_not_and_harms_nothing() {
     store.commit(&[events(&a.id, 1..=1100)]).await.unwrap();
 }
 
+/// Whoever has the file next must not meet a connection that is still at its end: SQLite's own locks are this process's, and
+/// go with the first descriptor that is closed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_closed_store_was_at_it_has_left_the_file() {
+    let (_folder, path) = fresh();
+    for round in 0..25 {
+        let store = open(&url(&path)).await.unwrap();
+        let sessions: Vec<_> = (0..4).map(|number| session(&format!("{round}-{number}"))).collect();
+        store.commit(&sessions.iter().map(put).collect::<Vec<_>>()).await.unwrap();
+        // So many that they are being put in their place, and some that nobody waits for.
+        let many: Vec<_> = sessions.iter().map(|session| events(&session.id, 1..=300)).collect();
+        store.commit(&many).await.unwrap();
+        let more: Vec<_> = sessions.iter().map(|session| events(&session.id, 301..=310)).collect();
+        let mut commit = Box::pin(store.commit(&more));
+        for _ in 0..round {
+            if futures::poll!(&mut commit).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(commit);
+        store.close().await;
+        drop(store);
+        assert_eq!(open_files(&path), Vec::<PathBuf>::new(), "in round {round}");
+    }
+}
+
+/// The files of a database that this process has open.
+fn open_files(path: &Path) -> Vec<PathBuf> {
+    let name = path.to_str().unwrap();
+    let files = std::fs::read_dir("/proc/self/fd").unwrap();
+    // One that was closed meanwhile is none.
+    let targets = files.filter_map(|file| file.unwrap().path().read_link().ok());
+    targets.filter(|target| target.to_string_lossy().starts_with(name)).collect()
+}
+
 /// A small file system in memory, which only root can make.
 struct SmallDisk(TempDir);
 

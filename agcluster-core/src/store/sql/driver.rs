@@ -26,7 +26,12 @@ pub(in crate::store) trait Driver: fmt::Debug + Send + Sync + Sized + 'static {
     /// asked for it.
     async fn tend(&self) -> Result<()>;
 
-    /// Ends all connections that read, and lets go of the lock.
+    /// Ends a connection that writes, of which it is not known what became of its last statement.
+    fn discard(&self, connection: Self::Connection) {
+        drop(connection);
+    }
+
+    /// Ends all other connections, also those that were [discarded](Self::discard), and lets go of the lock.
     async fn close(&self);
 }
 

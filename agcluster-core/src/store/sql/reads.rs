@@ -1,10 +1,12 @@
 //! The questions a store answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use agcluster_protocol::TurnId;
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::heads::{Head, Heads};
 use super::value::{int, unreadable};
@@ -15,6 +17,9 @@ use crate::store::{
     AuditRecord, Change, ConfigRecord, Connections, Extent, IdempotencyRecord, Result, Retention, Store,
     TranscriptChunk, TurnRecord,
 };
+
+/// How long the work behind the scenes may take to come to a good end. A database that does not answer is not waited for.
+const LAST_WORK: Duration = Duration::from_secs(5);
 
 const LENGTHS: &str = "SELECT seq, LENGTH(body) FROM events \
     WHERE session = $1 AND seq > $2 ORDER BY seq LIMIT $3";
@@ -213,7 +218,10 @@ impl<D: Driver> Store for SqlStore<D> {
     }
 
     async fn close(&self) {
-        if let Some(upkeep) = self.end_upkeep() {
+        if let Some(mut upkeep) = self.end_upkeep()
+            && timeout(LAST_WORK, &mut upkeep).await.is_err()
+        {
+            upkeep.abort();
             // It was told to end, and tells nothing.
             let _ = upkeep.await;
         }

@@ -4,6 +4,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::error::Elapsed;
+use tokio_util::sync::CancellationToken;
 
 use super::{Arg, Connection, Driver, Inner};
 use crate::store::Result;
@@ -19,10 +21,10 @@ const DELETE_SOME: &str = "DELETE FROM events WHERE session = $1 AND seq < $2";
 const DELETE_REST: &str = "DELETE FROM events WHERE session = $1";
 const DONE: &str = "DELETE FROM discarded WHERE session = $1";
 
-/// Works until the store is gone. A fault is tried again later; whoever commits meets it too, and tells.
-pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wakes: Arc<Wakes>) {
+/// Works until it is to end, or the store is gone. A fault is tried again later; whoever commits meets it too, and tells.
+pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wakes: Arc<Wakes>, ending: CancellationToken) {
     // Beside each other: what the database needs may take long.
-    tokio::join!(tend(store.clone(), &wakes.tend), look_after(store, &wakes.events));
+    tokio::join!(tend(store.clone(), &wakes.tend, &ending), look_after(store, &wakes.events, &ending));
 }
 
 /// Each tells that there is something to do.
@@ -34,17 +36,24 @@ pub(super) struct Wakes {
     pub(super) events: Notify,
 }
 
-async fn tend<D: Driver>(store: Weak<Inner<D>>, wake: &Notify) {
+/// Waits for something to do, but not for ever; `None` when it is to end.
+async fn wait(wake: &Notify, ending: &CancellationToken) -> Option<Result<(), Elapsed>> {
+    ending.run_until_cancelled(tokio::time::timeout(INTERVAL, wake.notified())).await
+}
+
+async fn tend<D: Driver>(store: Weak<Inner<D>>, wake: &Notify, ending: &CancellationToken) {
     while let Some(inner) = store.upgrade() {
         if let Err(error) = inner.tend().await {
             tracing::debug!(%error, "the database was not looked after");
         }
         drop(inner);
-        let _ = tokio::time::timeout(INTERVAL, wake.notified()).await;
+        if wait(wake, ending).await.is_none() {
+            return;
+        }
     }
 }
 
-async fn look_after<D: Driver>(store: Weak<Inner<D>>, wake: &Notify) {
+async fn look_after<D: Driver>(store: Weak<Inner<D>>, wake: &Notify, ending: &CancellationToken) {
     // A removal may have been cut short.
     let mut work = Work { discarded: true, came: 0 };
     while let Some(inner) = store.upgrade() {
@@ -52,8 +61,9 @@ async fn look_after<D: Driver>(store: Weak<Inner<D>>, wake: &Notify) {
             tracing::debug!(%error, "the store's events were not looked after");
         }
         drop(inner);
-        if tokio::time::timeout(INTERVAL, wake.notified()).await.is_ok() {
-            work.discarded = true;
+        match wait(wake, ending).await {
+            Some(woken) => work.discarded |= woken.is_ok(),
+            None => return,
         }
     }
 }
@@ -76,7 +86,7 @@ impl<D: Driver> Inner<D> {
         if settle {
             self.settle().await?;
         }
-        while work.discarded {
+        while work.discarded && !self.ending.is_cancelled() {
             work.discarded = self.delete_some().await?;
         }
         Ok(())

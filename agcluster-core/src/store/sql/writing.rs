@@ -96,7 +96,9 @@ impl<D: Driver> Writing<'_, D> {
 impl<D: Driver> Drop for Writing<'_, D> {
     fn drop(&mut self) {
         if !self.certain && !self.writer.closed {
-            self.writer.connection = None;
+            if let Some(connection) = self.writer.connection.take() {
+                self.inner.driver.discard(connection);
+            }
             self.inner.set_heads(None);
         }
     }

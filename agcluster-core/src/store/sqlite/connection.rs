@@ -43,6 +43,10 @@ impl SqliteWriter {
         Self { connection, pressure }
     }
 
+    pub(super) fn into_inner(self) -> SqliteConnection {
+        self.connection
+    }
+
     /// Notes how much was written.
     fn note(&self, bulk: &Bulk, args: &[Arg<'_>]) {
         let bytes: usize = args.iter().map(size).sum();
@@ -122,9 +126,14 @@ impl Connection for SqliteWriter {
     }
 
     async fn close(self) {
-        if let Err(error) = self.connection.close().await {
-            tracing::debug!(%error, "the connection to SQLite ended badly");
-        }
+        end(self.connection).await;
+    }
+}
+
+/// Ends a connection, and waits until it is.
+pub(super) async fn end(connection: SqliteConnection) {
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "the connection to SQLite ended badly");
     }
 }
 

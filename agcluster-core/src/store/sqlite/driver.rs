@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{ConnectOptions, Connection as _, Row as _, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Row as _, SqliteConnection, SqlitePool};
+use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Pressure, SqliteWriter};
 use super::error;
@@ -34,6 +36,8 @@ pub(in crate::store) struct Sqlite {
     readers: SqlitePool,
     /// Carries the log over; made when it is first needed.
     keeper: tokio::sync::Mutex<Option<SqliteConnection>>,
+    /// Connections that end. Each has a thread, which first ends its last statement: until then, the file is in use.
+    endings: TaskTracker,
     pressure: Arc<Pressure>,
     /// The database itself, see [`sync`](Self::sync).
     file: Arc<File>,
@@ -51,7 +55,8 @@ impl Sqlite {
             .connect_lazy_with(options.clone().read_only(true));
         let Files { database, lock, .. } = files;
         let (file, lock) = (Arc::new(database), std::sync::Mutex::new(Some(lock)));
-        Self { options, readers, keeper: tokio::sync::Mutex::default(), pressure, file, lock }
+        let keeper = tokio::sync::Mutex::default();
+        Self { options, readers, keeper, endings: TaskTracker::new(), pressure, file, lock }
     }
 
     async fn connection(&self) -> Result<SqliteConnection> {
@@ -74,6 +79,30 @@ impl Sqlite {
         let pages = done.and_then(|row| row.try_get(1)).map_err(|error| error::of(&error))?;
         self.sync().await;
         Ok(pages)
+    }
+
+    /// Carries the log over until little is left.
+    async fn shorten(&self, connection: &mut SqliteConnection) -> Result<()> {
+        let mut pages = self.carry_over(connection).await?;
+        if pages > LONG {
+            // What came meanwhile is carried over, too, until it is little: the writer does the rest, and all wait for it.
+            for _ in 0..PASSES {
+                let before = std::mem::replace(&mut pages, self.carry_over(connection).await?);
+                if pages - before < SHORT {
+                    break;
+                }
+            }
+            self.pressure.long.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Ends a connection beside everything else.
+    fn end(&self, connection: SqliteConnection) {
+        // Without a runtime, its thread ends it, and nobody waits for that.
+        if let Ok(runtime) = Handle::try_current() {
+            self.endings.spawn_on(connection::end(connection), &runtime);
+        }
     }
 }
 
@@ -109,32 +138,30 @@ impl Driver for Sqlite {
             return Ok(());
         }
         let mut keeper = self.keeper.lock().await;
-        let mut connection = match keeper.take() {
+        let connection = match &mut *keeper {
             Some(connection) => connection,
-            None => self.connection().await?,
+            none => none.insert(self.connection().await?),
         };
-        let mut pages = self.carry_over(&mut connection).await?;
-        if pages > LONG {
-            // What came meanwhile is carried over, too, until it is little: the writer does the rest, and all wait for it.
-            for _ in 0..PASSES {
-                let before = std::mem::replace(&mut pages, self.carry_over(&mut connection).await?);
-                if pages - before < SHORT {
-                    break;
-                }
-            }
-            self.pressure.long.store(true, Ordering::Relaxed);
+        let done = self.shorten(connection).await;
+        if done.is_err()
+            && let Some(connection) = keeper.take()
+        {
+            self.end(connection);
         }
-        *keeper = Some(connection);
-        Ok(())
+        done
+    }
+
+    fn discard(&self, connection: SqliteWriter) {
+        self.end(connection.into_inner());
     }
 
     async fn close(&self) {
         self.readers.close().await;
-        if let Some(keeper) = self.keeper.lock().await.take()
-            && let Err(error) = keeper.close().await
-        {
-            tracing::debug!(%error, "the connection to SQLite ended badly");
+        if let Some(keeper) = self.keeper.lock().await.take() {
+            connection::end(keeper).await;
         }
+        self.endings.close();
+        self.endings.wait().await;
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Said, and not only let go of: a child that is being started has the file for a moment, too.
         if let Some(Err(error)) = lock.map(|lock| lock.unlock()) {
