@@ -26,7 +26,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use sqlx::{Database, Pool};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 pub(super) use driver::{Bulk, Connection, Driver, Kind};
 pub(super) use migrations::{Script, migrator, newest};
@@ -58,10 +57,8 @@ struct Inner<D: Driver> {
     heads: RwLock<Option<Heads>>,
     /// How many events ever came, for whoever settles them. Starts anew with the heads.
     came: watch::Sender<u64>,
-    /// There is something to do behind the scenes.
+    /// What is told to whoever works behind the scenes.
     wakes: Arc<Wakes>,
-    /// What is done behind the scenes is to end, where it does not cut off a statement.
-    ending: CancellationToken,
 }
 
 impl<D: Driver> SqlStore<D> {
@@ -75,15 +72,14 @@ impl<D: Driver> SqlStore<D> {
             heads: RwLock::new(Some(heads)),
             came: watch::Sender::default(),
             wakes: wakes.clone(),
-            ending: CancellationToken::new(),
         });
-        let upkeep = tokio::spawn(upkeep::run(Arc::downgrade(&inner), wakes, inner.ending.clone()));
+        let upkeep = tokio::spawn(upkeep::run(Arc::downgrade(&inner), wakes));
         Ok(Self { inner, upkeep: Mutex::new(Some(upkeep)) })
     }
 
     /// Asks the work behind the scenes to end, and gives the task of it to wait for.
     fn end_upkeep(&self) -> Option<JoinHandle<()>> {
-        self.inner.ending.cancel();
+        self.inner.wakes.ending.cancel();
         self.upkeep.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

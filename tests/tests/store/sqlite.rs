@@ -130,21 +130,24 @@ async fn a_commit_that_nobody_waits_for_is_made_or_not_and_harms_nothing() {
     for round in 0..50 {
         let head = store.extent(&a.id).await.unwrap().head;
         let changes = [events(&a.id, head + 1..=head + 20)];
-        let polls = round % 25;
-        let mut commit = Box::pin(store.commit(&changes));
-        for _ in 0..polls {
-            if futures::poll!(&mut commit).is_ready() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(commit);
+        abandon(store.commit(&changes), round % 25).await;
         let after = store.extent(&a.id).await.unwrap();
         assert!(after.head == head || after.head == head + 20);
         let there = store.events(&a.id, 0, usize::MAX, usize::MAX).await.unwrap();
         assert!(there.iter().map(|event| event.seq()).eq(1..=after.head));
     }
     store.commit(&[events(&a.id, 1..=1100)]).await.unwrap();
+}
+
+/// Waits for a commit no longer than it takes to poll it so often.
+async fn abandon(commit: impl Future, polls: usize) {
+    let mut commit = Box::pin(commit);
+    for _ in 0..polls {
+        if futures::poll!(&mut commit).is_ready() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Whoever has the file next must not meet a connection that is still at its end: SQLite's own locks are this process's, and
@@ -160,14 +163,7 @@ async fn whatever_a_closed_store_was_at_it_has_left_the_file() {
         let many: Vec<_> = sessions.iter().map(|session| events(&session.id, 1..=300)).collect();
         store.commit(&many).await.unwrap();
         let more: Vec<_> = sessions.iter().map(|session| events(&session.id, 301..=310)).collect();
-        let mut commit = Box::pin(store.commit(&more));
-        for _ in 0..round {
-            if futures::poll!(&mut commit).is_ready() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        drop(commit);
+        abandon(store.commit(&more), round).await;
         store.close().await;
         drop(store);
         assert_eq!(open_files(&path), Vec::<PathBuf>::new(), "in round {round}");

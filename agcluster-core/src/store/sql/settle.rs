@@ -30,13 +30,13 @@ impl<D: Driver> Inner<D> {
         let begun = writing.change_heads(|heads| heads.recent.begin_to_settle());
         writing.certain();
         let mut sessions = begun.unwrap_or_default();
-        while !sessions.is_empty() && !self.ending.is_cancelled() {
+        while !sessions.is_empty() && !self.wakes.ending.is_cancelled() {
             let mut writing = self.writing().await?;
             writing.settle_some(&mut sessions).await?;
             writing.certain();
             pace.wait().await;
         }
-        while !self.ending.is_cancelled() && self.clear_some().await? {
+        while !self.wakes.ending.is_cancelled() && self.clear_some().await? {
             pace.wait().await;
         }
         Ok(())

@@ -22,38 +22,42 @@ const DELETE_REST: &str = "DELETE FROM events WHERE session = $1";
 const DONE: &str = "DELETE FROM discarded WHERE session = $1";
 
 /// Works until it is to end, or the store is gone. A fault is tried again later; whoever commits meets it too, and tells.
-pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wakes: Arc<Wakes>, ending: CancellationToken) {
+pub(super) async fn run<D: Driver>(store: Weak<Inner<D>>, wakes: Arc<Wakes>) {
     // Beside each other: what the database needs may take long.
-    tokio::join!(tend(store.clone(), &wakes.tend, &ending), look_after(store, &wakes.events, &ending));
+    tokio::join!(tend(store.clone(), &wakes), look_after(store, &wakes));
 }
 
-/// Each tells that there is something to do.
+/// What is told to whoever works behind the scenes.
 #[derive(Debug, Default)]
 pub(super) struct Wakes {
-    /// For the database.
+    /// There is something to do for the database.
     pub(super) tend: Notify,
-    /// With recent events, or those of removed sessions.
+    /// There is something to do with recent events, or those of removed sessions.
     pub(super) events: Notify,
+    /// It is all to end, where that does not cut off a statement.
+    pub(super) ending: CancellationToken,
 }
 
-/// Waits for something to do, but not for ever; `None` when it is to end.
-async fn wait(wake: &Notify, ending: &CancellationToken) -> Option<Result<(), Elapsed>> {
-    ending.run_until_cancelled(tokio::time::timeout(INTERVAL, wake.notified())).await
+impl Wakes {
+    /// Waits for one of them, but not for ever; `None` when all is to end.
+    async fn wait(&self, wake: &Notify) -> Option<Result<(), Elapsed>> {
+        self.ending.run_until_cancelled(tokio::time::timeout(INTERVAL, wake.notified())).await
+    }
 }
 
-async fn tend<D: Driver>(store: Weak<Inner<D>>, wake: &Notify, ending: &CancellationToken) {
+async fn tend<D: Driver>(store: Weak<Inner<D>>, wakes: &Wakes) {
     while let Some(inner) = store.upgrade() {
         if let Err(error) = inner.tend().await {
             tracing::debug!(%error, "the database was not looked after");
         }
         drop(inner);
-        if wait(wake, ending).await.is_none() {
+        if wakes.wait(&wakes.tend).await.is_none() {
             return;
         }
     }
 }
 
-async fn look_after<D: Driver>(store: Weak<Inner<D>>, wake: &Notify, ending: &CancellationToken) {
+async fn look_after<D: Driver>(store: Weak<Inner<D>>, wakes: &Wakes) {
     // A removal may have been cut short.
     let mut work = Work { discarded: true, came: 0 };
     while let Some(inner) = store.upgrade() {
@@ -61,7 +65,7 @@ async fn look_after<D: Driver>(store: Weak<Inner<D>>, wake: &Notify, ending: &Ca
             tracing::debug!(%error, "the store's events were not looked after");
         }
         drop(inner);
-        match wait(wake, ending).await {
+        match wakes.wait(&wakes.events).await {
             Some(woken) => work.discarded |= woken.is_ok(),
             None => return,
         }
@@ -86,7 +90,7 @@ impl<D: Driver> Inner<D> {
         if settle {
             self.settle().await?;
         }
-        while work.discarded && !self.ending.is_cancelled() {
+        while work.discarded && !self.wakes.ending.is_cancelled() {
             work.discarded = self.delete_some().await?;
         }
         Ok(())
